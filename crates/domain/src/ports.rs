@@ -1,0 +1,192 @@
+//! Every port: what an adapter's author must read.
+//!
+//! All are object-safe and speak domain words. A store is right when it passes the contract suite of the testkit.
+//! Every read sees at least all that was acknowledged before the read began (an ack means visible).
+
+use std::fmt;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::change::Commit;
+use crate::context::{Context, ContextRef};
+use crate::decision::AnyDecision;
+use crate::error::{Classify, StoreError};
+use crate::id::{MessageId, ThreadId, UserId};
+use crate::member::Member;
+use crate::message::Message;
+use crate::page::{MessagePage, ThreadEntry, ThreadPage};
+use crate::seq::{Modseq, Seq};
+use crate::thread::{NewThread, Thread, ThreadKey};
+use crate::time::Timestamp;
+use crate::user::{Actor, User};
+
+/// Threads and their members, and the one door for changes.
+#[async_trait]
+pub trait ThreadRepository: Send + Sync + fmt::Debug {
+    /// Loads the decision's scope under the thread's lock, runs it, stores its changes atomically and durably, hands
+    /// the [`Commit`] to the [`Notifier`], and only then answers. The decision keeps its own answer.
+    ///
+    /// A thread that does not exist is not an error: the decision sees none and refuses.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was stored, except perhaps with [`StoreError::Unknown`].
+    ///
+    /// # Concurrency
+    /// Decisions on one thread run one after the other, each seeing all before it. A store may run many decisions in
+    /// one transaction; rows and answers are then the same as one by one. Dropping the future may leave the decision
+    /// running; it is then stored and heard, or not at all.
+    async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError>;
+
+    /// Creates a thread with its founders unless its key exists; answers the thread, and whether it was created.
+    ///
+    /// A created thread starts at modseq 1 per founder, in order, and is told to the [`Notifier`] as one [`Commit`]
+    /// of `PutMember` changes.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nothing was created.
+    ///
+    /// # Concurrency
+    /// Of any number of simultaneous calls with one key, exactly one creates.
+    async fn create(&self, new: NewThread) -> Result<(Thread, bool), StoreError>;
+
+    /// The thread with this id.
+    ///
+    /// # Errors
+    /// [`StoreError`]; absence is `None`.
+    async fn thread(&self, id: ThreadId) -> Result<Option<Thread>, StoreError>;
+
+    /// The thread with this key.
+    ///
+    /// # Errors
+    /// [`StoreError`]; absence is `None`.
+    async fn thread_by_key(&self, key: &ThreadKey) -> Result<Option<Thread>, StoreError>;
+
+    /// Every member the thread ever had, with their standing, in the order they came in; at one moment together
+    /// with the thread. `None` when there is no such thread.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn members(&self, id: ThreadId) -> Result<Option<(Thread, Vec<Member>)>, StoreError>;
+
+    /// A page of the threads that `user` takes part in and has not hidden, by latest activity first, ties by thread
+    /// id downwards; each with what a list shows. Its cost does not grow with the messages in them.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError>;
+}
+
+/// Messages, to be read. They are written through [`ThreadRepository::transact`] alone.
+#[async_trait]
+pub trait MessageRepository: Send + Sync + fmt::Debug {
+    /// The messages of a page, always by seq upwards, tombstones included.
+    ///
+    /// # Errors
+    /// [`StoreError`]; an unknown thread has no messages.
+    async fn page(&self, thread: ThreadId, page: &MessagePage) -> Result<Vec<Message>, StoreError>;
+
+    /// The message with this id.
+    ///
+    /// # Errors
+    /// [`StoreError`]; absence is `None`.
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
+
+    /// The seq of the newest message of the thread written before `at`; 0 when there is none. Times never run
+    /// backwards within a thread, so a store may search by halves.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn last_before(&self, thread: ThreadId, at: Timestamp) -> Result<Seq, StoreError>;
+}
+
+/// The log of durable changes, as current rows above a mark; intermediate states collapse.
+#[async_trait]
+pub trait ChangeFeed: Send + Sync + fmt::Debug {
+    /// What changed in a thread after `after`, as one [`Commit`] whose changes are in modseq order, at one moment.
+    /// `None` when there is no such thread, or when more than `limit` rows changed: never a partial answer.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn changes_of(
+        &self,
+        thread: ThreadId,
+        after: Modseq,
+        limit: usize,
+    ) -> Result<Option<Commit>, StoreError>;
+}
+
+/// Users and business objects, as the host told about them.
+#[async_trait]
+pub trait Directory: Send + Sync + fmt::Debug {
+    /// What is known of these users, in no order; unknown ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
+
+    /// Keeps what the host told about a user; gives it back with the number it has, which never changes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn put_user(&self, user: User) -> Result<User, StoreError>;
+
+    /// What is known of these objects, in no order; unknown ones are left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError>;
+
+    /// Keeps what the host told about a business object.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn put_context(&self, context: Context) -> Result<(), StoreError>;
+}
+
+/// Hears what happened. The hub of live sessions is one.
+pub trait Notifier: Send + Sync + fmt::Debug {
+    /// A commit, once, after it is durable; commits of one thread in modseq order. Called by the store before it
+    /// answers, so it must not block and must not fail: whoever cannot take it notes the gap and reads the feed.
+    fn committed(&self, commit: Arc<Commit>);
+}
+
+/// Who may do what beyond membership. Pure: it is asked under a thread's lock.
+pub trait Policy: Send + Sync + fmt::Debug + 'static {
+    /// Whether this actor may write in this thread, being a member or not; membership is judged apart.
+    ///
+    /// # Errors
+    /// [`Denied`] says why not.
+    fn may_send(&self, actor: &Actor, thread: &Thread) -> Result<(), Denied>;
+}
+
+/// A policy's no.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the policy says no: {reason}")]
+pub struct Denied {
+    /// Why, for people.
+    pub reason: String,
+}
+
+impl Classify for Denied {
+    fn kind(&self) -> crate::error::ErrorKind {
+        crate::error::ErrorKind::Forbidden
+    }
+
+    fn code(&self) -> &'static str {
+        "denied-by-policy"
+    }
+}
+
+/// What time it is. Read once per use case.
+pub trait Clock: Send + Sync + fmt::Debug {
+    /// Now, in whole milliseconds.
+    fn now(&self) -> Timestamp;
+}
+
+/// Where ids come from.
+pub trait IdSource: Send + Sync + fmt::Debug {
+    /// A new UUIDv7 (RFC 9562) of that moment with random bits of its own.
+    fn uuid_v7(&self, at: Timestamp) -> Uuid;
+}

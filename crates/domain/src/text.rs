@@ -1,0 +1,165 @@
+//! Texts that people write, parsed once at the door.
+
+use std::fmt;
+use std::sync::Arc;
+
+use sha2::{Digest, Sha256};
+
+/// The longest message, in characters (Unicode scalar values).
+pub const BODY_CHARS_MAX: usize = 10_000;
+/// The largest message, in bytes of UTF-8.
+pub const BODY_BYTES_MAX: usize = 40 * 1024;
+/// The longest subject of a thread, in characters.
+pub const SUBJECT_CHARS_MAX: usize = 255;
+/// The longest client key, in bytes.
+pub const CLIENT_KEY_BYTES_MAX: usize = 128;
+
+/// Why a text was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidText {
+    /// Nothing but white space.
+    #[error("must not be blank")]
+    Blank,
+    /// Longer than the limit.
+    #[error("must be at most {max} {unit}")]
+    TooLong {
+        /// The limit.
+        max: usize,
+        /// What the limit counts: `characters` or `bytes`.
+        unit: &'static str,
+    },
+    /// Contains a character that no store and no screen can hold.
+    #[error("must not contain the control character U+{0:04X}")]
+    Control(u32),
+}
+
+fn bounded(text: &str, chars_max: usize, bytes_max: usize) -> Result<(), InvalidText> {
+    if text.len() > bytes_max {
+        return Err(InvalidText::TooLong { max: bytes_max, unit: "bytes" });
+    }
+    if text.chars().count() > chars_max {
+        return Err(InvalidText::TooLong { max: chars_max, unit: "characters" });
+    }
+    Ok(())
+}
+
+/// What a message says: 1 to 10,000 characters, at most 40 KiB, not blank, without NUL.
+///
+/// Kept as written: nothing is trimmed or normalised. Cheap to clone.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Body(Arc<str>);
+
+impl Body {
+    /// Parses what a sender wrote.
+    ///
+    /// # Errors
+    /// [`InvalidText`] says which limit was broken.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        bounded(text, BODY_CHARS_MAX, BODY_BYTES_MAX)?;
+        if text.trim().is_empty() {
+            return Err(InvalidText::Blank);
+        }
+        if text.contains('\0') {
+            return Err(InvalidText::Control(0));
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Body {
+    /// Shows the size alone: what people write does not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({} bytes)", self.0.len())
+    }
+}
+
+/// A thread's subject: 1 to 255 characters, not blank, without control characters. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Subject(Arc<str>);
+
+impl Subject {
+    /// Parses a subject.
+    ///
+    /// # Errors
+    /// [`InvalidText`] says which limit was broken.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        bounded(text, SUBJECT_CHARS_MAX, SUBJECT_CHARS_MAX * 4)?;
+        if text.trim().is_empty() {
+            return Err(InvalidText::Blank);
+        }
+        if let Some(control) = text.chars().find(|c| c.is_control()) {
+            return Err(InvalidText::Control(u32::from(control)));
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The text as written.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The idempotency key that a sender gives a message: 1 to 128 bytes, without control characters. Cheap to clone.
+///
+/// Unique per thread and sender, and kept as long as the message.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ClientKey(Arc<str>);
+
+impl ClientKey {
+    /// Parses a key.
+    ///
+    /// # Errors
+    /// [`InvalidText`] says which limit was broken.
+    pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        if text.is_empty() {
+            return Err(InvalidText::Blank);
+        }
+        bounded(text, CLIENT_KEY_BYTES_MAX, CLIENT_KEY_BYTES_MAX)?;
+        if let Some(control) = text.chars().find(|c| c.is_control()) {
+            return Err(InvalidText::Control(u32::from(control)));
+        }
+        Ok(Self(Arc::from(text)))
+    }
+
+    /// The key as given.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A fingerprint of all that a sender drafted, kept beside the client key: the same key with another draft is a
+/// conflict, not a repetition. The first 16 bytes of a SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DraftHash([u8; 16]);
+
+impl DraftHash {
+    /// The fingerprint of a plain message. The leading tag keeps drafts with more parts (replies, attachments)
+    /// apart from this form.
+    #[must_use]
+    pub fn of_body(body: &Body) -> Self {
+        let digest = Sha256::new().chain_update(b"body:").chain_update(body.as_str().as_bytes()).finalize();
+        let mut short = [0; 16];
+        short.iter_mut().zip(digest.iter()).for_each(|(to, from)| *to = *from);
+        Self(short)
+    }
+
+    /// A fingerprint read back from a store.
+    #[must_use]
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes, for a store's column.
+    #[must_use]
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}

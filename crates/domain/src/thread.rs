@@ -1,0 +1,113 @@
+//! Threads.
+
+use std::fmt;
+
+use crate::context::{ContextRef, Party};
+use crate::id::{ThreadId, UserId};
+use crate::seq::{Modseq, Seq};
+use crate::text::Subject;
+use crate::time::Timestamp;
+
+/// The most members a thread may have.
+pub const MEMBERS_MAX: usize = 1_000;
+
+/// What makes a thread the one and only of its sort. Fixed at creation.
+///
+/// Opening a thread with a key that exists gives the existing thread.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ThreadKey {
+    /// Between two users, about nothing in particular. Sorted.
+    Direct(UserId, UserId),
+    /// Between two users about one object (a campaign). Users sorted.
+    Pair(ContextRef, UserId, UserId),
+    /// Everybody of one object (a contract, or one of its milestones).
+    Context(ContextRef),
+}
+
+impl ThreadKey {
+    /// The key of a direct thread, whichever of the two opens it.
+    #[must_use]
+    pub fn direct(one: UserId, other: UserId) -> Self {
+        let (low, high) = sorted(one, other);
+        Self::Direct(low, high)
+    }
+
+    /// The key of a thread of two about an object, whichever of the two opens it.
+    #[must_use]
+    pub fn pair(context: ContextRef, one: UserId, other: UserId) -> Self {
+        let (low, high) = sorted(one, other);
+        Self::Pair(context, low, high)
+    }
+}
+
+fn sorted(one: UserId, other: UserId) -> (UserId, UserId) {
+    if one <= other { (one, other) } else { (other, one) }
+}
+
+impl fmt::Display for ThreadKey {
+    /// The canonical text that a store makes unique. Ids hold no spaces, so a space separates without doubt.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let context = |f: &mut fmt::Formatter<'_>, c: &ContextRef| {
+            if let Some((kind, id)) = &c.parent {
+                write!(f, " {kind} {id} /")?;
+            }
+            write!(f, " {} {}", c.kind, c.id)
+        };
+        match self {
+            Self::Direct(low, high) => write!(f, "direct {low} {high}"),
+            Self::Pair(of, low, high) => {
+                f.write_str("pair")?;
+                context(f, of)?;
+                write!(f, " : {low} {high}")
+            }
+            Self::Context(of) => {
+                f.write_str("context")?;
+                context(f, of)
+            }
+        }
+    }
+}
+
+/// A conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Thread {
+    /// Its id.
+    pub id: ThreadId,
+    /// The store's small unique number.
+    pub number: u64,
+    /// What it is about, if anything.
+    pub context: Option<ContextRef>,
+    /// Its subject, for people.
+    pub subject: Option<Subject>,
+    /// How many members take part.
+    pub member_count: u32,
+    /// The seq of its newest message; 0 when there is none.
+    pub last_seq: Seq,
+    /// When its newest message was written; its creation when there is none.
+    pub last_message_at: Timestamp,
+    /// Its change counter: the value that the last change of anything in it took.
+    pub modseq: Modseq,
+    /// The change counter when its own fields (subject, context) last changed.
+    pub fields_modseq: Modseq,
+    /// When it was opened.
+    pub created_at: Timestamp,
+    /// When its own fields last changed.
+    pub updated_at: Timestamp,
+}
+
+/// A thread to be created, unless its key exists.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewThread {
+    /// The id it gets if it is created.
+    pub id: ThreadId,
+    /// What it is unique by; `None` for a group, which is never found again.
+    pub key: Option<ThreadKey>,
+    /// What it is about.
+    pub context: Option<ContextRef>,
+    /// Its subject.
+    pub subject: Option<Subject>,
+    /// Who is in it from the start: 1 to [`MEMBERS_MAX`], each once.
+    pub founders: Vec<Party>,
+    /// When.
+    pub created_at: Timestamp,
+}

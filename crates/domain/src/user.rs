@@ -1,0 +1,42 @@
+//! What the directory knows of a user, and who is acting.
+
+use crate::id::{Role, UserId};
+use crate::message::Origin;
+use crate::time::Timestamp;
+
+/// What other people see of a user.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// The host's id.
+    pub id: UserId,
+    /// The store's small unique number, for dialects whose clients need integers. 0 until a store has kept the user.
+    pub number: u64,
+    /// The name shown to others.
+    pub name: String,
+    /// Where a picture of them is.
+    pub avatar_url: Option<String>,
+    /// What they are in the marketplace.
+    pub role: Option<Role>,
+    /// When any of this last changed.
+    pub updated_at: Timestamp,
+}
+
+impl User {
+    /// A user that nobody has told about: their id serves as the name.
+    #[must_use]
+    pub fn unknown(id: UserId) -> Self {
+        let name = id.as_str().to_owned();
+        Self { id, number: 0, name, avatar_url: None, role: None, updated_at: Timestamp::from_millis(0) }
+    }
+}
+
+/// Who gives a command. Made from a verified token alone, never from a payload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Actor {
+    /// Who.
+    pub user: UserId,
+    /// What the token says they are in the marketplace.
+    pub role: Option<Role>,
+    /// Through what the command came.
+    pub origin: Origin,
+}
