@@ -1,0 +1,205 @@
+//! Sending a message.
+
+use std::sync::Arc;
+
+use super::{MessageView, Messaging};
+use crate::change::Change;
+use crate::decision::{Decided, Decision, transact};
+use crate::error::{Classify, ErrorKind, StoreError};
+use crate::id::{MessageId, ThreadId};
+use crate::member::{MarkedVia, Member};
+use crate::message::{Author, Message, Origin};
+use crate::ports::{Denied, Policy};
+use crate::seq::Modseq;
+use crate::snapshot::{NotInScope, Scope, Snapshot};
+use crate::text::{Body, ClientKey, DraftHash};
+use crate::thread::Thread;
+use crate::time::Timestamp;
+use crate::user::Actor;
+
+/// What a sender asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendMessage {
+    /// Where to.
+    pub thread: ThreadId,
+    /// What.
+    pub body: Body,
+    /// The sender's idempotency key: the same one again gives the first message.
+    pub client_key: Option<ClientKey>,
+}
+
+/// A message that is stored, durably.
+#[derive(Debug, Clone)]
+pub struct Sent {
+    /// The message as its sender sees it.
+    pub message: MessageView,
+    /// Whether the client key had been used for it before; nothing new was stored then.
+    pub duplicate: bool,
+    /// The thread's change counter after it. Whoever has heard the thread up to here has heard the message.
+    pub modseq: Modseq,
+}
+
+/// Why a message was not sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// No such thread.
+    #[error("no such thread")]
+    UnknownThread,
+    /// The sender takes no part in it.
+    #[error("the sender is not a member of the thread")]
+    NotAMember,
+    /// The policy does not let them write.
+    #[error(transparent)]
+    Denied(#[from] Denied),
+    /// The client key was used for another text.
+    #[error("the client key was already used for another message")]
+    KeyReused,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A mistake of ours.
+    #[error(transparent)]
+    Scope(#[from] NotInScope),
+}
+
+impl Classify for SendError {
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::UnknownThread => ErrorKind::NotFound,
+            Self::NotAMember => ErrorKind::Forbidden,
+            Self::Denied(denied) => denied.kind(),
+            Self::KeyReused => ErrorKind::Conflict,
+            Self::Store(error) => error.kind(),
+            Self::Scope(_) => ErrorKind::Internal,
+        }
+    }
+
+    fn code(&self) -> &'static str {
+        match self {
+            Self::UnknownThread => "thread-not-found",
+            Self::NotAMember => "not-a-member",
+            Self::Denied(denied) => denied.code(),
+            Self::KeyReused => "client-key-reused",
+            Self::Store(error) => error.code(),
+            Self::Scope(_) => "internal",
+        }
+    }
+}
+
+impl Messaging {
+    /// Stores a message and moves its sender's read marker to it, in one commit.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send(&self, actor: &Actor, send: SendMessage) -> Result<Sent, SendError> {
+        let at = self.deps().clock.now();
+        let decision = Send {
+            actor: actor.clone(),
+            id: MessageId::from_uuid(self.deps().ids.uuid_v7(at)),
+            draft: DraftHash::of_body(&send.body),
+            request: send,
+            at,
+            policy: Arc::clone(&self.deps().policy),
+        };
+        let (message, modseq, duplicate) = transact(self.deps().threads.as_ref(), decision).await??;
+        let sender = self.profiles(std::slice::from_ref(&actor.user)).await?.pop();
+        // A fresh message is read by nobody else; only a repeated one needs the others' markers.
+        let view = if duplicate {
+            let members = self.roster(message.thread).await?.map(|(_, members)| members).unwrap_or_default();
+            MessageView::of(message, sender, &members)
+        } else {
+            MessageView::fresh(message, sender)
+        };
+        Ok(Sent { message: view, duplicate, modseq })
+    }
+}
+
+/// The decision behind [`Messaging::send`].
+#[derive(Debug)]
+pub struct Send {
+    /// Who sends.
+    pub actor: Actor,
+    /// The id the message gets.
+    pub id: MessageId,
+    /// What is sent.
+    pub request: SendMessage,
+    /// Its fingerprint.
+    pub draft: DraftHash,
+    /// When.
+    pub at: Timestamp,
+    /// Who may.
+    pub policy: Arc<dyn Policy>,
+}
+
+impl Decision for Send {
+    type Output = (Message, Modseq, bool);
+    type Rejection = SendError;
+
+    fn scope(&self) -> Scope {
+        let scope = Scope::thread(self.request.thread).member(self.actor.user.clone());
+        match &self.request.client_key {
+            Some(key) => scope.client_key(self.actor.user.clone(), key.clone()),
+            None => scope,
+        }
+    }
+
+    fn origin(&self) -> Origin {
+        self.actor.origin
+    }
+
+    fn decide(&self, found: &Snapshot) -> Result<Decided<Self::Output>, SendError> {
+        let thread = found.thread().ok_or(SendError::UnknownThread)?;
+        self.policy.may_send(&self.actor, thread)?;
+        let member = found
+            .member(&self.actor.user)?
+            .filter(|member| member.takes_part())
+            .ok_or(SendError::NotAMember)?;
+        if let Some(key) = &self.request.client_key
+            && let Some(first) = found.keyed(&self.actor.user, key)?
+        {
+            if first.draft != self.draft {
+                return Err(SendError::KeyReused);
+            }
+            return Ok(Decided { changes: Vec::new(), output: (first.clone(), thread.modseq, true) });
+        }
+        let message = self.message(thread, member, found.next_number());
+        let member = moved_marker(member, &message);
+        let modseq = member.modseq;
+        Ok(Decided {
+            output: (message.clone(), modseq, false),
+            changes: vec![Change::AppendMessage(message), Change::PutMember(member)],
+        })
+    }
+}
+
+impl Send {
+    fn message(&self, thread: &Thread, member: &Member, number: u64) -> Message {
+        Message {
+            id: self.id,
+            number,
+            thread: thread.id,
+            seq: thread.last_seq.next(),
+            modseq: thread.modseq.next(),
+            author: Author::Member { user: member.user.clone(), role: member.role.clone() },
+            body: self.request.body.clone(),
+            client_key: self.request.client_key.clone(),
+            draft: self.draft,
+            origin: self.actor.origin,
+            // Clocks of several nodes differ; within a thread time never runs backwards.
+            created_at: self.at.max(thread.last_message_at),
+            edited_at: None,
+            deleted_at: None,
+        }
+    }
+}
+
+/// Who writes has read what is above: the sender's own marker moves with the message.
+fn moved_marker(member: &Member, message: &Message) -> Member {
+    let mut member = member.clone();
+    if let Some(marker) = member.marker.moved(message.seq, message.created_at, MarkedVia::Send) {
+        member.marker = marker;
+    }
+    member.modseq = message.modseq.next();
+    member
+}

@@ -1,0 +1,125 @@
+//! User profiles, remembered: every message and every frame shows a name, and names rarely change.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::error::StoreError;
+use crate::id::UserId;
+use crate::ports::{Clock, Directory};
+use crate::time::Timestamp;
+use crate::user::User;
+
+/// How many profiles a generation holds; at most two generations are kept.
+const GENERATION_USERS_MAX: usize = 10_000;
+/// How long a remembered profile is believed, in milliseconds: another node may have changed it.
+const BELIEVED_MS: i64 = 60_000;
+
+/// Profiles in front of a [`Directory`].
+pub(crate) struct Profiles {
+    directory: Arc<dyn Directory>,
+    clock: Arc<dyn Clock>,
+    remembered: Mutex<Generations>,
+}
+
+/// Two maps instead of a list of uses: when the young one is full it becomes the old one, and the old one is dropped.
+#[derive(Default)]
+struct Generations {
+    young: HashMap<UserId, Remembered>,
+    old: HashMap<UserId, Remembered>,
+}
+
+#[derive(Clone)]
+struct Remembered {
+    user: Arc<User>,
+    known: bool,
+    until: Timestamp,
+}
+
+impl Generations {
+    fn get(&mut self, id: &UserId, now: Timestamp) -> Option<Remembered> {
+        if let Some(found) = self.young.get(id) {
+            return (found.until > now).then(|| found.clone());
+        }
+        let found = self.old.remove(id).filter(|found| found.until > now)?;
+        self.put(found.clone());
+        Some(found)
+    }
+
+    fn put(&mut self, remembered: Remembered) {
+        if self.young.len() >= GENERATION_USERS_MAX {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(remembered.user.id.clone(), remembered);
+    }
+}
+
+impl fmt::Debug for Profiles {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Profiles").finish_non_exhaustive()
+    }
+}
+
+impl Profiles {
+    pub(crate) fn new(directory: Arc<dyn Directory>, clock: Arc<dyn Clock>) -> Self {
+        Self { directory, clock, remembered: Mutex::default() }
+    }
+
+    /// The profiles of `ids`, in their order.
+    pub(crate) async fn of(&self, ids: &[UserId]) -> Result<Vec<Arc<User>>, StoreError> {
+        Ok(self.recall(ids).await?.into_iter().map(|remembered| remembered.user).collect())
+    }
+
+    /// Takes in a user known from a token, if the directory knows less.
+    pub(crate) async fn sighted(&self, user: User) -> Result<Arc<User>, StoreError> {
+        let known = self.recall(std::slice::from_ref(&user.id)).await?.pop();
+        if let Some(known) = known
+            && known.known
+            && known.user.name == user.name
+            && known.user.role == user.role
+            && (user.avatar_url.is_none() || known.user.avatar_url == user.avatar_url)
+        {
+            return Ok(known.user);
+        }
+        let user = Arc::new(self.directory.put_user(user).await?);
+        let until = self.clock.now().plus_millis(BELIEVED_MS);
+        self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });
+        Ok(user)
+    }
+
+    async fn recall(&self, ids: &[UserId]) -> Result<Vec<Remembered>, StoreError> {
+        let now = self.clock.now();
+        let mut found: Vec<Option<Remembered>> = {
+            let mut remembered = self.lock();
+            ids.iter().map(|id| remembered.get(id, now)).collect()
+        };
+        let missing: Vec<UserId> =
+            ids.iter().zip(&found).filter(|(_, found)| found.is_none()).map(|(id, _)| id.clone()).collect();
+        if !missing.is_empty() {
+            let users = self.directory.users(&missing).await?;
+            let until = now.plus_millis(BELIEVED_MS);
+            let mut fresh: HashMap<UserId, Remembered> = users
+                .into_iter()
+                .map(|user| (user.id.clone(), Remembered { user: Arc::new(user), known: true, until }))
+                .collect();
+            let mut remembered = self.lock();
+            for (id, slot) in ids.iter().zip(&mut found) {
+                if slot.is_some() {
+                    continue;
+                }
+                let entry = fresh.entry(id.clone()).or_insert_with(|| Remembered {
+                    user: Arc::new(User::unknown(id.clone())),
+                    known: false,
+                    until,
+                });
+                remembered.put(entry.clone());
+                *slot = Some(entry.clone());
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Generations> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
