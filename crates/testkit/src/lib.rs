@@ -1,1 +1,5 @@
-//! See the workspace's docs/architecture.md.
+//! Contract suites, fixtures and strategies for Tidings and its storage adapters.
+
+mod runtime;
+
+pub use runtime::{DEADLINE, block_on};

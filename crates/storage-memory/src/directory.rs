@@ -1,0 +1,38 @@
+//! Users and business objects.
+
+use async_trait::async_trait;
+use tidings_domain::context::{Context, ContextRef};
+use tidings_domain::error::StoreError;
+use tidings_domain::id::UserId;
+use tidings_domain::ports::Directory;
+use tidings_domain::user::User;
+
+use crate::MemoryStore;
+
+#[async_trait]
+impl Directory for MemoryStore {
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let state = self.0.state.lock();
+        Ok(ids.iter().filter_map(|id| state.users.get(id)).cloned().collect())
+    }
+
+    async fn put_user(&self, user: User) -> Result<User, StoreError> {
+        let mut state = self.0.state.lock();
+        // Users are never forgotten, so their count is the last number given.
+        let next = u64::try_from(state.users.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let number = state.users.get(&user.id).map_or(next, |known| known.number);
+        let user = User { number, ..user };
+        state.users.insert(user.id.clone(), user.clone());
+        Ok(user)
+    }
+
+    async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {
+        let state = self.0.state.lock();
+        Ok(references.iter().filter_map(|reference| state.contexts.get(reference)).cloned().collect())
+    }
+
+    async fn put_context(&self, context: Context) -> Result<(), StoreError> {
+        self.0.state.lock().contexts.insert(context.reference.clone(), context);
+        Ok(())
+    }
+}

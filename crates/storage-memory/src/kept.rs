@@ -1,0 +1,197 @@
+//! One thread with all that belongs to it.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Bound;
+
+use tidings_domain::change::Change;
+use tidings_domain::id::UserId;
+use tidings_domain::member::{Member, unread};
+use tidings_domain::message::Message;
+use tidings_domain::page::{ENTRY_MEMBERS_MAX, MessagePage, PageEnd, ThreadEntry};
+use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::text::ClientKey;
+use tidings_domain::thread::Thread;
+use tidings_domain::time::Timestamp;
+
+/// A row of a thread, by what its modseq leads to.
+#[derive(Debug, Clone, Copy)]
+enum Row {
+    Fields,
+    Member(usize),
+    Message(usize),
+}
+
+#[derive(Debug)]
+struct Written {
+    message: Message,
+    /// The change counter when it was appended; its own modseq moves on when it is replaced.
+    appended: Modseq,
+}
+
+#[derive(Debug)]
+pub(crate) struct Kept {
+    thread: Thread,
+    /// In the order they came in.
+    members: Vec<Member>,
+    by_user: HashMap<UserId, usize>,
+    /// At index `seq - 1`.
+    messages: Vec<Written>,
+    by_key: HashMap<(UserId, ClientKey), usize>,
+    deleted: BTreeSet<Seq>,
+    /// Every row once, under the value of the change counter that it took last.
+    changed: BTreeMap<Modseq, Row>,
+}
+
+impl Kept {
+    pub(crate) fn new(thread: Thread) -> Self {
+        Self {
+            thread,
+            members: Vec::new(),
+            by_user: HashMap::new(),
+            messages: Vec::new(),
+            by_key: HashMap::new(),
+            deleted: BTreeSet::new(),
+            changed: BTreeMap::new(),
+        }
+    }
+
+    pub(crate) const fn thread(&self) -> &Thread {
+        &self.thread
+    }
+
+    pub(crate) fn set_thread(&mut self, thread: Thread) {
+        self.thread = thread;
+    }
+
+    pub(crate) fn members(&self) -> &[Member] {
+        &self.members
+    }
+
+    pub(crate) fn member(&self, user: &UserId) -> Option<&Member> {
+        self.members.get(*self.by_user.get(user)?)
+    }
+
+    pub(crate) fn message(&self, seq: Seq) -> Option<&Message> {
+        let index = usize::try_from(seq.get().checked_sub(1)?).ok()?;
+        self.messages.get(index).map(|written| &written.message)
+    }
+
+    pub(crate) fn keyed(&self, sender: &UserId, key: &ClientKey) -> Option<&Message> {
+        let index = *self.by_key.get(&(sender.clone(), key.clone()))?;
+        self.messages.get(index).map(|written| &written.message)
+    }
+
+    /// Whether the sender has used this key in this thread.
+    pub(crate) fn has_key(&self, message: &Message) -> bool {
+        match (message.author.user(), &message.client_key) {
+            (Some(user), Some(key)) => self.by_key.contains_key(&(user.clone(), key.clone())),
+            (None, _) | (_, None) => false,
+        }
+    }
+
+    /// Writes the rows of a change that fits; the thread's own row is set apart.
+    pub(crate) fn write(&mut self, change: &Change) {
+        let (row, old) = match change {
+            Change::AppendMessage(message) => {
+                let index = self.messages.len();
+                if let (Some(user), Some(key)) = (message.author.user(), &message.client_key) {
+                    self.by_key.insert((user.clone(), key.clone()), index);
+                }
+                self.note_deleted(message);
+                self.messages.push(Written { message: message.clone(), appended: message.modseq });
+                (Row::Message(index), None)
+            }
+            Change::ReplaceMessage(message) => {
+                self.note_deleted(message);
+                let place = usize::try_from(message.seq.get().saturating_sub(1)).unwrap_or(usize::MAX);
+                let Some(written) = self.messages.get_mut(place) else { return };
+                let old = std::mem::replace(&mut written.message, message.clone());
+                (Row::Message(place), Some(old.modseq))
+            }
+            Change::PutMember(member) => {
+                if let Some(index) = self.by_user.get(&member.user).copied()
+                    && let Some(row) = self.members.get_mut(index)
+                {
+                    let old = std::mem::replace(row, member.clone());
+                    (Row::Member(index), Some(old.modseq))
+                } else {
+                    let index = self.members.len();
+                    self.by_user.insert(member.user.clone(), index);
+                    self.members.push(member.clone());
+                    (Row::Member(index), None)
+                }
+            }
+            Change::PutThread(_) => (Row::Fields, Some(self.thread.fields_modseq)),
+        };
+        if let Some(old) = old {
+            self.changed.remove(&old);
+        }
+        if matches!(row, Row::Fields) {
+            self.thread.fields_modseq = change.modseq();
+        }
+        self.changed.insert(change.modseq(), row);
+    }
+
+    fn note_deleted(&mut self, message: &Message) {
+        if message.deleted_at.is_some() {
+            self.deleted.insert(message.seq);
+        } else {
+            self.deleted.remove(&message.seq);
+        }
+    }
+
+    /// The current rows above a mark, in modseq order; `None` when they are more than `limit`.
+    pub(crate) fn changes_after(&self, after: Modseq, limit: usize) -> Option<Vec<Change>> {
+        let above = || self.changed.range((Bound::Excluded(after), Bound::Unbounded)).map(|(_, row)| *row);
+        if above().nth(limit).is_some() {
+            return None;
+        }
+        let change = |row| match row {
+            Row::Fields => Some(Change::PutThread(self.thread.clone())),
+            Row::Member(index) => self.members.get(index).cloned().map(Change::PutMember),
+            Row::Message(index) => self.messages.get(index).map(|written| {
+                let message = written.message.clone();
+                if written.appended > after {
+                    Change::AppendMessage(message)
+                } else {
+                    Change::ReplaceMessage(message)
+                }
+            }),
+        };
+        Some(above().filter_map(change).collect())
+    }
+
+    pub(crate) fn page(&self, page: &MessagePage) -> Vec<Message> {
+        let index = |seq: u64| usize::try_from(seq).unwrap_or(usize::MAX);
+        let end = page.before.map_or(usize::MAX, |before| index(before.get().saturating_sub(1)));
+        let end = end.min(self.messages.len());
+        let start = index(page.after.get()).min(end);
+        let limit = index(u64::from(page.limit.get()));
+        let range = match page.from {
+            PageEnd::Newest => end.saturating_sub(limit).max(start)..end,
+            PageEnd::Oldest => start..end.min(start.saturating_add(limit)),
+        };
+        let rows = self.messages.get(range).unwrap_or_default();
+        rows.iter().map(|written| written.message.clone()).collect()
+    }
+
+    pub(crate) fn last_before(&self, at: Timestamp) -> Seq {
+        let count = self.messages.partition_point(|written| written.message.created_at < at);
+        Seq::new(u64::try_from(count).unwrap_or(u64::MAX))
+    }
+
+    /// What a list shows of the thread to one of its members.
+    pub(crate) fn entry(&self, member: &Member) -> ThreadEntry {
+        let last = self.thread.last_seq;
+        let above = member.unread_above();
+        let deleted = self.deleted.range((Bound::Excluded(above), Bound::Unbounded)).count();
+        let everyone = self.thread.member_count <= ENTRY_MEMBERS_MAX;
+        ThreadEntry {
+            thread: self.thread.clone(),
+            member: member.clone(),
+            members: if everyone { self.members.clone() } else { vec![member.clone()] },
+            last_message: if member.sees(last) { self.message(last).cloned() } else { None },
+            unread: unread(last, above, u64::try_from(deleted).unwrap_or(u64::MAX)),
+        }
+    }
+}
