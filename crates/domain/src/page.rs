@@ -1,7 +1,7 @@
 //! Pages: what is asked of a list, and what a list row holds.
 
 use crate::context::ContextRef;
-use crate::id::ThreadId;
+use crate::id::{ContextKind, ThreadId};
 use crate::member::Member;
 use crate::message::Message;
 use crate::seq::Seq;
@@ -62,14 +62,23 @@ pub enum PageEnd {
 /// A page of a user's threads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ThreadPage {
-    /// Only threads about this object.
-    pub context: Option<ContextRef>,
+    /// Only threads about this.
+    pub about: Option<About>,
     /// Only threads below this place in the list (keyset paging).
     pub below: Option<ThreadPlace>,
     /// How many threads to pass over first, for dialects that count pages. Its cost grows with it.
     pub skip: u32,
     /// How many.
     pub limit: PageLimit,
+}
+
+/// What the threads of a list are about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// Any object of this kind: all that a dialect made for one kind can say.
+    Kind(ContextKind),
+    /// This very object.
+    Object(ContextRef),
 }
 
 /// A place in a user's list of threads: its activity and, between equals, its id.
