@@ -1,0 +1,70 @@
+//! The `campaign` dialect: threads of an advertiser and a promoter about a campaign.
+//!
+//! Namespace `/messaging`, routes under `/messaging` and `/api/messaging`. Where its known clients disagree: every
+//! socket of the counterpart hears a new message, joined or not; a message sent over a socket is echoed to the
+//! sender's joined sockets, one sent over REST is not; nobody hears of their own typing or reading, except that
+//! their other devices hear of a thread read over REST.
+
+mod errors;
+mod events;
+mod live;
+mod routes;
+mod shapes;
+
+use tidings_domain::context::ContextRef;
+use tidings_domain::id::{ContextId, ContextKind};
+use tidings_domain::thread::Thread;
+
+use crate::dialect::{ClaimNames, Dialect, Handshake, Socket};
+
+/// The kind of the objects that this dialect's threads are about.
+const KIND: &str = "campaign";
+/// The role of the one side.
+const ADVERTISER: &str = "ADVERTISER";
+/// The role of the other side.
+const PROMOTER: &str = "PROMOTER";
+/// Typing ends after this long without a sign: the real clients stop by themselves after a second or on sending.
+const TYPING_EXPIRES_AFTER_MS: i64 = 6_000;
+
+/// The dialect's table.
+#[must_use]
+pub const fn dialect() -> Dialect {
+    Dialect {
+        name: "campaign",
+        prefixes: &["/messaging", "/api/messaging"],
+        routes: routes::ROUTES,
+        socket: Socket {
+            path: "/socket.io/",
+            namespace: "/messaging",
+            handshake: Handshake { token: events::token, refused: events::refused, welcome: events::welcome },
+            inbound: events::INBOUND,
+            unknown: events::unknown,
+            commit: live::commit,
+            typing: live::typing,
+            presence: live::presence,
+            typing_expires_after_ms: TYPING_EXPIRES_AFTER_MS,
+        },
+        claims: ClaimNames {
+            user: &["sub", "user_id"],
+            role: &["role"],
+            name: &["name"],
+            avatar_url: &["picture"],
+        },
+        problem: errors::problem,
+        expresses,
+        context_kind: || Some(kind()),
+    }
+}
+
+fn kind() -> ContextKind {
+    // The constant is visible text of eight characters.
+    KIND.parse().unwrap_or_else(|_| unreachable!("a constant of visible characters"))
+}
+
+fn campaign(id: ContextId) -> ContextRef {
+    ContextRef::new(kind(), id)
+}
+
+fn expresses(thread: &Thread) -> bool {
+    thread.context.as_ref().is_some_and(|context| context.kind.as_str() == KIND) && thread.member_count <= 2
+}

@@ -1,0 +1,257 @@
+//! The REST routes (contract section 3).
+
+use std::str::FromStr;
+
+use tidings_domain::context::Party;
+use tidings_domain::id::{ContextId, MessageId, Role, ThreadId, UserId};
+use tidings_domain::messaging::{
+    Before, Command, CommandError, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, Outcome,
+    OwnMessage, PageMessages, SendMessage,
+};
+use tidings_domain::page::{About, PageEnd, PageLimit, ThreadPage};
+use tidings_domain::text::{BODY_CHARS_MAX, Body, ClientKey, Subject};
+use tidings_domain::user::Actor;
+
+use super::shapes::{ContentJson, MessageJson, OpenThreadJson, ThreadJson, is_shown};
+use super::{ADVERTISER, PROMOTER, campaign, errors, kind};
+use crate::iso;
+use crate::payload::Refusal;
+use crate::rest::{Method, Problem, Reply, RestRequest, Route};
+
+pub(super) const ROUTES: &[Route] = &[
+    Route {
+        method: Method::Post,
+        path: "/threads",
+        about: "Open the thread of an advertiser and a promoter about a campaign",
+        decode: open_thread,
+        encode: opened,
+    },
+    Route {
+        method: Method::Get,
+        path: "/threads",
+        about: "List the caller's threads, latest activity first",
+        decode: list_threads,
+        encode: threads,
+    },
+    Route {
+        method: Method::Get,
+        path: "/threads/{threadId}",
+        about: "One thread",
+        decode: |request| Ok(Command::ViewThread(thread_id(request.param("threadId"))?)),
+        encode: thread,
+    },
+    Route {
+        method: Method::Post,
+        path: "/threads/{threadId}/messages",
+        about: "Send a message",
+        decode: send_message,
+        encode: sent,
+    },
+    Route {
+        method: Method::Get,
+        path: "/threads/{threadId}/messages",
+        about: "Messages, newest first",
+        decode: page_messages,
+        encode: messages,
+    },
+    Route {
+        method: Method::Patch,
+        path: "/threads/{threadId}/read",
+        about: "Mark the whole thread as read",
+        decode: |request| {
+            let target = MarkTarget::Thread(thread_id(request.param("threadId"))?);
+            Ok(Command::MarkRead(MarkRead { target, own: OwnMessage::Allow }))
+        },
+        encode: |actor, result| marked(result, |failed| errors::command(actor, failed)),
+    },
+    Route {
+        method: Method::Patch,
+        path: "/messages/{messageId}/read",
+        about: "Mark as read up to a message",
+        decode: |request| {
+            let target = MarkTarget::Message(message_id(request.param("messageId"))?);
+            Ok(Command::MarkRead(MarkRead { target, own: OwnMessage::Refuse }))
+        },
+        encode: |actor, result| marked(result, |failed| errors::message_command(actor, failed)),
+    },
+];
+
+/// How much of a malformed value is repeated to its sender, in characters.
+const ECHO_CHARS_MAX: usize = 64;
+
+fn id<T: FromStr>(what: &str, received: &str) -> Result<T, Refusal> {
+    received.parse().map_err(|_| {
+        let echo: String = received.chars().take(ECHO_CHARS_MAX).collect();
+        Refusal::invalid(format!("Invalid {what} ID format. Expected UUID format, received: {echo}"))
+    })
+}
+
+pub(super) fn thread_id(received: &str) -> Result<ThreadId, Refusal> {
+    id("thread", received)
+}
+
+pub(super) fn message_id(received: &str) -> Result<MessageId, Refusal> {
+    id("message", received)
+}
+
+fn campaign_id(received: &str) -> Result<ContextId, Refusal> {
+    id("campaign", received)
+}
+
+pub(super) fn body(content: &str) -> Result<Body, Refusal> {
+    Body::parse(content).map_err(|error| {
+        Refusal::invalid(format!("content {error}: expected 1 to {BODY_CHARS_MAX} characters, not all blank"))
+    })
+}
+
+pub(super) fn client_key(key: Option<&str>) -> Result<Option<ClientKey>, Refusal> {
+    key.map(ClientKey::parse).transpose().map_err(|error| {
+        Refusal::invalid(format!("clientMsgId {error}: expected 1 to 128 visible characters"))
+    })
+}
+
+fn open_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
+    let asked: OpenThreadJson = request.json()?;
+    let founders = match (asked.promoter_id, asked.advertiser_id) {
+        (Some(promoter), Some(advertiser)) => Founders::Given([
+            party("promoterId", &promoter, PROMOTER)?,
+            party("advertiserId", &advertiser, ADVERTISER)?,
+        ]),
+        (None, None) => Founders::OfContext,
+        _ => return Err(Refusal::invalid("give both promoterId and advertiserId, or neither")),
+    };
+    let subject = asked
+        .subject
+        .filter(|subject| !subject.trim().is_empty())
+        .map(|subject| Subject::parse(&subject))
+        .transpose()
+        .map_err(|error| Refusal::invalid(format!("subject {error}")))?;
+    Ok(Command::OpenThread(OpenThread {
+        context: campaign(campaign_id(&asked.campaign_id)?),
+        founders,
+        subject,
+    }))
+}
+
+fn party(field: &str, user: &str, role: &str) -> Result<Party, Refusal> {
+    let user: UserId = user.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
+    let role: Role = role.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
+    Ok(Party { user, role })
+}
+
+fn list_threads(request: &RestRequest<'_>) -> Result<Command, Refusal> {
+    let (skip, limit) = paging(request)?;
+    let about = match request.query("campaignId") {
+        Some(id) => About::Object(campaign(campaign_id(id)?)),
+        None => About::Kind(kind()),
+    };
+    let skip = u32::try_from(skip).unwrap_or(u32::MAX);
+    Ok(Command::ListThreads(ListThreads {
+        page: ThreadPage { about: Some(about), below: None, skip, limit },
+    }))
+}
+
+fn page_messages(request: &RestRequest<'_>) -> Result<Command, Refusal> {
+    let (skip, limit) = paging(request)?;
+    let before = request
+        .query("before")
+        .map(|text| {
+            let at = iso::parse(text);
+            at.map(Before::Time).ok_or_else(|| Refusal::invalid("before must be an ISO 8601 date"))
+        })
+        .transpose()?;
+    let thread = thread_id(request.param("threadId"))?;
+    Ok(Command::PageMessages(PageMessages {
+        thread,
+        after: None,
+        before,
+        from: PageEnd::Newest,
+        skip,
+        limit,
+    }))
+}
+
+/// `page` counts from 1 and means nothing without `limit`; zero and what is no number count as not given, as in the
+/// original, whose unlimited default and database errors on negative numbers are not kept.
+fn paging(request: &RestRequest<'_>) -> Result<(u64, PageLimit), Refusal> {
+    let number = |name: &'static str| match request.query(name).map(str::parse::<i64>) {
+        Some(Ok(number)) if number < 0 => Err(Refusal::invalid(format!("{name} must not be negative"))),
+        Some(Ok(number)) => Ok(u64::try_from(number).ok().filter(|number| *number > 0)),
+        Some(Err(_)) | None => Ok(None),
+    };
+    let page = number("page")?.unwrap_or(1);
+    let Some(limit) = number("limit")? else { return Ok((0, PageLimit::MAX)) };
+    let limit = PageLimit::clamped(u32::try_from(limit).unwrap_or(u32::MAX));
+    Ok(((page - 1).saturating_mul(u64::from(limit.get())), limit))
+}
+
+fn send_message(request: &RestRequest<'_>) -> Result<Command, Refusal> {
+    let thread = thread_id(request.param("threadId"))?;
+    let asked: ContentJson = request.json()?;
+    let client_key = client_key(asked.client_msg_id.as_deref())?;
+    Ok(Command::Send(SendMessage { thread, body: body(&asked.content)?, client_key }))
+}
+
+type Done<'a> = Result<&'a Outcome, &'a CommandError>;
+
+/// An outcome of another command than the route's own cannot come; if it does, it is a mistake of ours.
+fn mismatch() -> Reply {
+    errors::problem(&Problem::Internal)
+}
+
+fn opened(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Opened(opened)) if opened.created => Reply::json(201, &ThreadJson::bare(&opened.thread)),
+        Ok(Outcome::Opened(_)) => errors::error(400, "Thread already exists for this campaign and users"),
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+fn threads(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Threads(threads)) => {
+            let shown = threads.iter().filter(|view| super::expresses(&view.thread));
+            Reply::json(200, &shown.map(ThreadJson::full).collect::<Vec<_>>())
+        }
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+fn thread(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Thread(view)) => Reply::json(200, &ThreadJson::full(view)),
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+fn sent(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Sent(sent)) => {
+            Reply::json(201, &MessageJson::from(&sent.message).duplicate(sent.duplicate))
+        }
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+fn messages(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Messages(page)) => {
+            let newest_first = page.messages.iter().rev().filter(|view| is_shown(view));
+            Reply::json(200, &newest_first.map(MessageJson::from).collect::<Vec<_>>())
+        }
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+fn marked(result: Done<'_>, failure: impl Fn(&CommandError) -> Reply) -> Reply {
+    match result {
+        Ok(Outcome::Marked(_)) => Reply::empty(200),
+        Ok(_) => mismatch(),
+        Err(failed) => failure(failed),
+    }
+}
