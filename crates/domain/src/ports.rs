@@ -20,7 +20,7 @@ use crate::page::{MessagePage, ThreadEntry, ThreadPage};
 use crate::seq::{Modseq, Seq};
 use crate::thread::{NewThread, Thread, ThreadKey};
 use crate::time::Timestamp;
-use crate::user::{Actor, User};
+use crate::user::{Actor, Identity, User};
 
 /// Threads and their members, and the one door for changes.
 #[async_trait]
@@ -178,6 +178,21 @@ impl Classify for Denied {
         "denied-by-policy"
     }
 }
+
+/// Who holds a token.
+#[async_trait]
+pub trait TokenVerifier: Send + Sync + fmt::Debug {
+    /// Verifies a token that came in over the named dialect, and reads from its claims who it speaks for.
+    ///
+    /// # Errors
+    /// [`TokenError`] says what does not hold, in words that may be shown to whoever presented it.
+    async fn verify(&self, dialect: &str, token: &str) -> Result<Identity, TokenError>;
+}
+
+/// Why a token does not hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct TokenError(pub &'static str);
 
 /// What time it is. Read once per use case.
 pub trait Clock: Send + Sync + fmt::Debug {

@@ -40,3 +40,12 @@ pub struct Actor {
     /// Through what the command came.
     pub origin: Origin,
 }
+
+/// What a verified token says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The user it speaks for, as far as its claims describe them.
+    pub user: User,
+    /// When it stops holding.
+    pub expires_at: Timestamp,
+}

@@ -1,10 +1,8 @@
 //! The table that a dialect is.
 
-use serde_json::value::RawValue;
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::id::{ContextKind, ThreadId};
 use tidings_domain::messaging::{CommandError, MessageView, Outcome, ReadError};
-use tidings_domain::presence::PresenceChange;
 use tidings_domain::thread::Thread;
 use tidings_domain::typing::TypingChange;
 use tidings_domain::user::{Actor, User};
@@ -51,8 +49,6 @@ pub struct Socket {
     pub commit: fn(&Heard<'_>) -> Vec<Outbound>,
     /// What typing sounds like.
     pub typing: fn(&TypingChange) -> Option<Outbound>,
-    /// What coming and going sounds like.
-    pub presence: fn(&PresenceChange) -> Option<Frame>,
     /// After how many milliseconds without a sign typing ends.
     pub typing_expires_after_ms: i64,
 }
@@ -60,8 +56,8 @@ pub struct Socket {
 /// How a session begins.
 #[derive(Debug, Clone, Copy)]
 pub struct Handshake {
-    /// Finds the token in the CONNECT payload (if any) or the handshake's `Authorization` header (if any).
-    pub token: fn(auth: Option<&RawValue>, authorization: Option<&str>) -> Option<String>,
+    /// Finds the token in the CONNECT payload (JSON, if any) or the handshake's `Authorization` header (if any).
+    pub token: fn(auth: Option<&str>, authorization: Option<&str>) -> Option<String>,
     /// What a client without a valid token sees.
     pub refused: fn(&AuthFailure) -> Refused,
     /// What an authenticated client hears first.
@@ -113,8 +109,8 @@ pub struct Inbound {
     pub name: &'static str,
     /// What it does, for the generated documentation.
     pub about: &'static str,
-    /// Reads its arguments.
-    pub decode: fn(&[&RawValue]) -> Result<Intent, Refusal>,
+    /// Reads its arguments, each a JSON text.
+    pub decode: fn(&[&str]) -> Result<Intent, Refusal>,
     /// What its sender is told.
     pub reply: fn(&Actor, Result<&Answer, &EventError>) -> Replies,
 }

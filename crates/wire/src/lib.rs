@@ -9,9 +9,8 @@
 //! ```
 //! let campaign = tidings_wire::campaign::dialect();
 //! let send = campaign.event("sendMessage").expect("the campaign dialect sends over sockets");
-//! let payload = serde_json::value::RawValue::from_string(r#"{"threadId": 7}"#.to_owned())?;
-//! assert!((send.decode)(&[&payload]).is_err());
-//! # Ok::<(), serde_json::Error>(())
+//! let refusal = (send.decode)(&[r#"{"threadId": 7, "content": "hi"}"#]).expect_err("an id is text");
+//! assert!(refusal.message.contains("expected a string"));
 //! ```
 
 pub mod campaign;

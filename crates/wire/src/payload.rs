@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use serde::de::DeserializeOwned;
-use serde_json::value::RawValue;
 use tidings_domain::error::ErrorKind;
 
 /// Why a request or event could not be understood. The text is for the client's developer: it names the field and
@@ -24,10 +23,10 @@ impl Refusal {
 }
 
 /// The first argument of an event, as a `T`.
-pub(crate) fn first<T: DeserializeOwned>(args: &[&RawValue]) -> Result<T, Refusal> {
+pub(crate) fn first<T: DeserializeOwned>(args: &[&str]) -> Result<T, Refusal> {
     let payload =
         args.first().ok_or_else(|| Refusal::invalid("the payload is missing: expected an object"))?;
-    parse(payload.get().as_bytes())
+    parse(payload.as_bytes())
 }
 
 /// A JSON object, as a `T`. Depth is bounded by `serde_json` (128).

@@ -1,7 +1,6 @@
 //! What clients say over the socket, and what they are told in answer (contract section 4).
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
 use tidings_domain::error::Classify;
 use tidings_domain::messaging::{
     Command, CommandError, MarkRead, MarkTarget, Outcome, OwnMessage, ReadError, SendError, SendMessage,
@@ -101,7 +100,7 @@ struct SentJson<'a> {
     message: MessageJson<'a>,
 }
 
-fn send_message(args: &[&RawValue]) -> Result<Intent, Refusal> {
+fn send_message(args: &[&str]) -> Result<Intent, Refusal> {
     let asked: SendMessageJson = first(args)?;
     let client_key = client_key(asked.client_msg_id.as_deref())?;
     let thread = thread_id(&asked.thread_id)?;
@@ -123,7 +122,7 @@ fn sent(actor: &Actor, result: Result<&Answer, &EventError>) -> Replies {
     }
 }
 
-fn mark_as_read(args: &[&RawValue]) -> Result<Intent, Refusal> {
+fn mark_as_read(args: &[&str]) -> Result<Intent, Refusal> {
     let asked: MarkAsReadJson = first(args)?;
     let (target, own) = match (asked.message_id, asked.thread_id) {
         (Some(message), _) => (MarkTarget::Message(message_id(&message)?), OwnMessage::Refuse),
@@ -167,12 +166,12 @@ pub(super) fn unknown(event: &str) -> Replies {
 }
 
 /// The token: `auth.token` as it is, or the `Authorization` header without its `Bearer `.
-pub(super) fn token(auth: Option<&RawValue>, authorization: Option<&str>) -> Option<String> {
+pub(super) fn token(auth: Option<&str>, authorization: Option<&str>) -> Option<String> {
     #[derive(Deserialize)]
     struct Auth {
         token: Option<String>,
     }
-    auth.and_then(|auth| serde_json::from_str::<Auth>(auth.get()).ok())
+    auth.and_then(|auth| serde_json::from_str::<Auth>(auth).ok())
         .and_then(|auth| auth.token)
         .filter(|token| !token.is_empty())
         .or_else(|| authorization.map(|header| header.strip_prefix("Bearer ").unwrap_or(header).to_owned()))

@@ -4,7 +4,6 @@ use serde::Serialize;
 use tidings_domain::change::Change;
 use tidings_domain::member::{MarkedVia, Member, unread};
 use tidings_domain::message::Origin;
-use tidings_domain::presence::PresenceChange;
 use tidings_domain::typing::TypingChange;
 
 use super::shapes::MessageJson;
@@ -112,9 +111,4 @@ pub(super) fn typing(change: &TypingChange) -> Option<Outbound> {
         frame: Frame::new("userTyping", &payload),
         audience: Audience { actor: Some(change.user.clone()), own: Reach::Nobody, others: Reach::Everyone },
     })
-}
-
-/// The dialect has no word for presence.
-pub(super) const fn presence(_: &PresenceChange) -> Option<Frame> {
-    None
 }

@@ -41,7 +41,6 @@ pub const fn dialect() -> Dialect {
             unknown: events::unknown,
             commit: live::commit,
             typing: live::typing,
-            presence: live::presence,
             typing_expires_after_ms: TYPING_EXPIRES_AFTER_MS,
         },
         claims: ClaimNames {
