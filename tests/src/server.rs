@@ -1,0 +1,185 @@
+//! One running server.
+
+use std::ffi::OsString;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use tempfile::TempDir;
+
+use crate::DEADLINE;
+use crate::binary::tidings;
+use crate::http::Rest;
+use crate::log::Log;
+use crate::users::SECRET;
+
+/// Where a server keeps what it stores.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Store {
+    /// The default: SQLite in the data folder.
+    Sqlite,
+    /// Nowhere.
+    Memory,
+}
+
+/// A server's data folder, deleted when dropped. It outlives the servers that run on it one after another.
+#[derive(Debug)]
+pub struct Data {
+    folder: TempDir,
+    store: Store,
+}
+
+impl Data {
+    /// An empty folder.
+    ///
+    /// # Errors
+    /// Of the file system.
+    pub fn new(store: Store) -> anyhow::Result<Self> {
+        Ok(Self { folder: tempfile::tempdir().context("making a data folder")?, store })
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// The database, told to the server as such so that no test depends on its default name.
+    #[must_use]
+    pub fn database(&self) -> PathBuf {
+        self.path().join("under-test.db")
+    }
+
+    fn database_url(&self) -> OsString {
+        match self.store {
+            Store::Memory => OsString::from("memory:"),
+            Store::Sqlite => {
+                let mut url = OsString::from("sqlite:");
+                url.push(self.database());
+                url
+            }
+        }
+    }
+}
+
+/// A running server; killed and reaped when dropped.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    log: Log,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts a server on a free port over `data` and waits until it is ready.
+    ///
+    /// # Errors
+    /// Its output, when it does not come up.
+    pub fn start(data: &Data) -> anyhow::Result<Self> {
+        Self::start_under(&[], data)
+    }
+
+    /// Starts a server as an argument of another program, `strace -D` for example. That program must leave its own
+    /// process to the server.
+    ///
+    /// # Errors
+    /// The output, when it does not come up.
+    pub fn start_under(wrapper: &[OsString], data: &Data) -> anyhow::Result<Self> {
+        let mut words = wrapper.iter().cloned().chain([OsString::from(tidings()?)]);
+        let mut command = Command::new(words.next().context("no program")?);
+        command
+            .args(words)
+            .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
+            .arg(data.path())
+            .arg("--database-url")
+            .arg(data.database_url())
+            .env("JWT_SECRET", SECRET)
+            .current_dir(data.path());
+        Self::run(command)
+    }
+
+    /// Runs a prepared `serve` command and waits until it says where it listens and `/readyz` agrees.
+    ///
+    /// # Errors
+    /// Its output, when it does not come up.
+    pub fn run(mut command: Command) -> anyhow::Result<Self> {
+        let mut child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .with_context(|| format!("starting {command:?}"))?;
+        let log = Log::of(&mut child);
+        // From here on the child is reaped whatever happens.
+        let mut server = Self { child, log, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
+        server.address = server.log.wait(DEADLINE, |lines| lines.iter().find_map(|line| listening(line)))?;
+        let ready = Rest::anonymous(server.address).get("/readyz")?;
+        ensure!(ready.status == 200, "/readyz says {} once the server listens: {}", ready.status, ready.text);
+        Ok(server)
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What it has written.
+    #[must_use]
+    pub fn log(&self) -> &Log {
+        &self.log
+    }
+
+    /// Kills it as a power cut would: SIGKILL, at once.
+    ///
+    /// # Errors
+    /// When the process cannot be killed or reaped.
+    pub fn kill(mut self) -> anyhow::Result<()> {
+        self.child.kill().context("killing the server")?;
+        self.child.wait().context("reaping the server")?;
+        Ok(())
+    }
+
+    /// Asks it to stop (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// Its output, when it is still there after `within`.
+    pub fn stop(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
+        // A shell, because its `kill` is always there and the standard library sends no SIGTERM.
+        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
+        ensure!(told.success(), "the server was gone before it was asked to stop:\n{}", self.log.text());
+        ensure!(self.log.closed(within), "still running {within:?} after SIGTERM:\n{}", self.log.text());
+        self.child.wait().context("reaping the server")
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // Fails only when it is reaped already.
+        let _gone = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+/// The address in a line that says `listening on http://ADDRESS`.
+fn listening(line: &str) -> Option<SocketAddr> {
+    let (_, rest) = line.split_once("listening on http://")?;
+    let end = rest.find(|c: char| !(c.is_ascii_hexdigit() || ".:[]".contains(c))).unwrap_or(rest.len());
+    rest.get(..end)?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listening;
+
+    #[test]
+    fn the_address_is_found_in_plain_and_in_decorated_lines() {
+        let want = Some("127.0.0.1:4000".parse().unwrap());
+        assert_eq!(listening("tidings is listening on http://127.0.0.1:4000"), want);
+        assert_eq!(listening("INFO listening on http://127.0.0.1:4000/ (loopback)"), want);
+        assert_eq!(listening("\u{1b}[1mlistening on http://127.0.0.1:4000\u{1b}[0m"), want);
+        assert_eq!(listening("[::1] is not bound"), None);
+    }
+}
