@@ -194,9 +194,9 @@ impl Run {
         place.checked_sub(1).map_or(usize::from(u16::MAX), |index| self.model.posts[index].step)
     }
 
-    fn take(&mut self, op: Op) -> Checked {
+    fn take(&mut self, op: &Op) -> Checked {
         let before = self.rows.clone();
-        match op {
+        match *op {
             Op::Send { who, text, key, ticks } => self.send(who, text, key, ticks),
             Op::MarkThread { who, ticks } => self.mark(who, None, false, ticks),
             Op::MarkMessage { who, which, own, ticks } => self.mark(who, Some(self.pick(which)), own, ticks),
@@ -377,7 +377,7 @@ proptest! {
     ) {
         let mut run = Run::new();
         for op in ops {
-            run.take(op)?;
+            run.take(&op)?;
         }
         let (rows, answers) = run.batched(&sizes);
         prop_assert_eq!(rows, run.rows, "rows differ when batched");

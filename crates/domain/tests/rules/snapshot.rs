@@ -116,7 +116,7 @@ fn what_people_write_is_in_no_debug_text() {
     let send = sending(0, 0, 7, Some(0), 0);
     let found = rows.snapshot(&[send.scope()]);
     let decided = send.decide(&found).unwrap();
-    let mut after = found.clone();
+    let mut after = found;
     decided.changes.iter().for_each(|change| after.apply(change));
     for shown in [format!("{send:?}"), format!("{decided:?}"), format!("{after:?}")] {
         assert!(!shown.contains("text 7"), "{shown}");
