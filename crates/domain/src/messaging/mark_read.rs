@@ -167,8 +167,10 @@ impl Decision for Mark {
                 (message.seq, MarkedVia::Message(id))
             }
         };
+        // Clocks of several nodes differ; nothing is read before it was written.
+        let at = self.at.max(thread.last_message_at);
         // Marking an empty thread says nothing to anybody.
-        let moved = if seq > crate::seq::Seq::ZERO { member.marker.moved(seq, self.at, via) } else { None };
+        let moved = if seq > crate::seq::Seq::ZERO { member.marker.moved(seq, at, via) } else { None };
         let Some(marker) = moved else {
             let output = Marked { member: member.clone(), moved: false, modseq: thread.modseq };
             return Ok(Decided { changes: Vec::new(), output });

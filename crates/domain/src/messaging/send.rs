@@ -93,6 +93,8 @@ impl Messaging {
     /// # Errors
     /// [`SendError`].
     pub async fn send(&self, actor: &Actor, send: SendMessage) -> Result<Sent, SendError> {
+        // Before anything is stored: a directory that fails must not make a stored message look refused.
+        let sender = self.profiles(std::slice::from_ref(&actor.user)).await?.pop();
         let at = self.deps().clock.now();
         let decision = Send {
             actor: actor.clone(),
@@ -103,7 +105,6 @@ impl Messaging {
             policy: Arc::clone(&self.deps().policy),
         };
         let (message, modseq, duplicate) = transact(self.deps().threads.as_ref(), decision).await??;
-        let sender = self.profiles(std::slice::from_ref(&actor.user)).await?.pop();
         // A fresh message is read by nobody else; only a repeated one needs the others' markers.
         let view = if duplicate {
             let members = self.roster(message.thread).await?.map(|(_, members)| members).unwrap_or_default();

@@ -327,6 +327,9 @@ impl Run {
             };
             prop_assert_eq!((member.marker.seq.get(), firmness), (person.read as u64, person.firmness));
             prop_assert!(member.marker.seq <= rows.thread.last_seq);
+            if let Some(message) = rows.messages.get(&member.marker.seq) {
+                prop_assert!(member.marker.at >= Some(message.created_at), "read before it was written");
+            }
             if let Some(before) = before.members.get(&user(*who)) {
                 prop_assert!(member.marker.seq >= before.marker.seq);
             }

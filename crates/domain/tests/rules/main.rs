@@ -19,6 +19,8 @@ mod policy;
 #[cfg(test)]
 mod presence;
 #[cfg(test)]
+mod service;
+#[cfg(test)]
 mod snapshot;
 #[cfg(test)]
 mod texts;
