@@ -43,6 +43,11 @@ fn bounded(text: &str, chars_max: usize, bytes_max: usize) -> Result<(), Invalid
     Ok(())
 }
 
+/// Blank as the senders' own clients judge it: JavaScript trims a byte order mark like white space.
+fn blank(text: &str) -> bool {
+    text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
+}
+
 /// What a message says: 1 to 10,000 characters, at most 40 KiB, not blank, without NUL.
 ///
 /// Kept as written: nothing is trimmed or normalised. Cheap to clone.
@@ -56,7 +61,7 @@ impl Body {
     /// [`InvalidText`] says which limit was broken.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         bounded(text, BODY_CHARS_MAX, BODY_BYTES_MAX)?;
-        if text.trim().is_empty() {
+        if blank(text) {
             return Err(InvalidText::Blank);
         }
         if text.contains('\0') {
@@ -90,7 +95,7 @@ impl Subject {
     /// [`InvalidText`] says which limit was broken.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         bounded(text, SUBJECT_CHARS_MAX, SUBJECT_CHARS_MAX * 4)?;
-        if text.trim().is_empty() {
+        if blank(text) {
             return Err(InvalidText::Blank);
         }
         if let Some(control) = text.chars().find(|c| c.is_control()) {

@@ -6,11 +6,11 @@ use tidings_domain::text::{
     SUBJECT_CHARS_MAX, Subject,
 };
 
-/// Every character of Unicode's `White_Space` property.
-const WHITE_SPACE: [char; 25] = [
+/// Every character of Unicode's `White_Space` property, and the byte order mark, which JavaScript trims as well.
+const WHITE_SPACE: [char; 26] = [
     '\t', '\n', '\u{b}', '\u{c}', '\r', ' ', '\u{85}', '\u{a0}', '\u{1680}', '\u{2000}', '\u{2001}',
     '\u{2002}', '\u{2003}', '\u{2004}', '\u{2005}', '\u{2006}', '\u{2007}', '\u{2008}', '\u{2009}',
-    '\u{200a}', '\u{2028}', '\u{2029}', '\u{202f}', '\u{205f}', '\u{3000}',
+    '\u{200a}', '\u{2028}', '\u{2029}', '\u{202f}', '\u{205f}', '\u{3000}', '\u{feff}',
 ];
 
 /// Anything, with more of what a parser may trip over than chance would bring.
