@@ -9,7 +9,7 @@ use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, ThreadEntry, ThreadPage};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::{Scope, Snapshot};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
@@ -161,7 +161,12 @@ impl State {
     pub(crate) fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Vec<ThreadEntry> {
         let Some(list) = self.lists.get(user) else { return Vec::new() };
         let place_of = |id: &ThreadId| self.threads.get(id).map(|kept| list::place(kept.thread()));
-        let about = |kept: &&Kept| page.context.is_none() || page.context == kept.thread().context;
+        let about = |kept: &&Kept| match (&page.about, &kept.thread().context) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(About::Kind(kind)), Some(context)) => context.kind == *kind,
+            (Some(About::Object(object)), Some(context)) => context == object,
+        };
         let size = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
         list.below(page.below, place_of)
             .filter_map(|place| self.threads.get(&place.thread))

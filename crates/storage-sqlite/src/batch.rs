@@ -1,0 +1,243 @@
+//! A batch in memory: what was found, and what the jobs leave of it, one after the other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use tidings_domain::change::{Change, Commit};
+use tidings_domain::context::Context;
+use tidings_domain::decision::AnyDecision;
+use tidings_domain::error::StoreError;
+use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::member::Member;
+use tidings_domain::message::Origin;
+use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::snapshot::{Scope, Snapshot};
+use tidings_domain::thread::{NewThread, Thread};
+use tidings_domain::user::User;
+
+use crate::decide;
+use crate::load::{Counters, Loaded};
+use crate::queue::{Answer, Job};
+
+/// A thread that exists, as the jobs so far left it.
+#[derive(Debug)]
+pub(crate) struct Room {
+    /// As the database has it; `None` when the batch created it.
+    pub(crate) before: Option<Thread>,
+    /// The text of its key, when the batch created it.
+    pub(crate) key: Option<String>,
+    pub(crate) found: Snapshot,
+    /// The members that were put, with the modseq of the first time.
+    pub(crate) put: BTreeMap<UserId, (Modseq, u64)>,
+    /// The messages that were appended or replaced.
+    pub(crate) written: BTreeMap<MessageId, WrittenMessage>,
+    /// The last commit that changed it; 0 when none did.
+    pub(crate) commit_no: u64,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct WrittenMessage {
+    /// The modseq with which the batch appended it; `None` when it was there before.
+    pub(crate) appended: Option<Modseq>,
+    pub(crate) commit_no: u64,
+}
+
+/// What became of one job.
+pub(crate) type Outcome = (Result<Answer, StoreError>, Option<Commit>);
+
+#[derive(Debug)]
+pub(crate) struct Batch {
+    pub(crate) rooms: HashMap<ThreadId, Room>,
+    pub(crate) users: Vec<User>,
+    pub(crate) contexts: Vec<Context>,
+    pub(crate) counters: Counters,
+    by_key: HashMap<String, ThreadId>,
+    user_numbers: HashMap<String, u64>,
+}
+
+impl Batch {
+    pub(crate) fn new<'a>(loaded: Loaded, jobs: impl Iterator<Item = &'a Job>, counters: Counters) -> Self {
+        let Loaded { threads, by_key, members, messages, keyed, users } = loaded;
+        let room = |(id, thread): (ThreadId, Thread)| (id, Room::new(Some(thread.clone()), thread));
+        let mut rooms: HashMap<ThreadId, Room> = threads.into_iter().map(room).collect();
+        let scopes = jobs.filter_map(|job| match job {
+            Job::Decide { scope, .. } => Some(scope),
+            Job::Create(_) | Job::PutUser(_) | Job::PutContext(_) => None,
+        });
+        for scope in scopes {
+            let Some(room) = rooms.get_mut(&scope.thread) else { continue };
+            for user in &scope.members {
+                let member = members.get(&(scope.thread, user.clone())).cloned();
+                room.found.load_member(user.clone(), member);
+            }
+            if let Some((sender, key)) = &scope.client_key {
+                let id = keyed.get(&(scope.thread, sender.clone(), key.clone()));
+                let message = id.and_then(|id| messages.get(id)).cloned();
+                room.found.load_keyed(sender.clone(), key.clone(), message);
+            }
+            for id in &scope.messages {
+                let message = messages.get(id).filter(|message| message.thread == scope.thread);
+                room.found.load_message(*id, message.cloned());
+            }
+        }
+        Self { rooms, users: Vec::new(), contexts: Vec::new(), counters, by_key, user_numbers: users }
+    }
+
+    /// Whether there is anything to store.
+    pub(crate) fn is_unchanged(&self) -> bool {
+        self.users.is_empty()
+            && self.contexts.is_empty()
+            && self.rooms.values().all(|room| room.commit_no == 0)
+    }
+
+    /// Runs one job on what those before it left.
+    pub(crate) fn run(&mut self, job: &Job) -> Outcome {
+        match job {
+            Job::Decide { decision, scope } => match self.decide(decision.as_ref(), scope) {
+                Ok(commit) => (Ok(Answer::Done), commit),
+                Err(error) => (Err(error), None),
+            },
+            Job::Create(new) => match self.create(new) {
+                Ok((thread, commit)) => (Ok(Answer::Created(thread, commit.is_some())), commit),
+                Err(error) => (Err(error), None),
+            },
+            Job::PutUser(user) => (Ok(Answer::User(self.put_user(user))), None),
+            Job::PutContext(context) => {
+                self.contexts.push(context.clone());
+                (Ok(Answer::Done), None)
+            }
+        }
+    }
+
+    fn decide(&mut self, decision: &dyn AnyDecision, scope: &Scope) -> Result<Option<Commit>, StoreError> {
+        let next_number = self.counters.messages.saturating_add(1);
+        let found = view(self.rooms.get(&scope.thread), scope, next_number);
+        let changes = decide::run(decision, &found)?;
+        if changes.is_empty() {
+            return Ok(None);
+        }
+        let missing = || StoreError::Internal("a thread vanished under the lock".into());
+        let room = self.rooms.get_mut(&scope.thread).ok_or_else(missing)?;
+        self.counters.commits = self.counters.commits.saturating_add(1);
+        let (_, prev) = room.found.head();
+        for change in &changes {
+            if let Change::AppendMessage(message) = change {
+                self.counters.messages = message.number;
+            }
+            room.take(change, self.counters.commits);
+        }
+        let thread = room.found.thread().cloned().ok_or_else(missing)?;
+        Ok(Some(Commit { thread: Arc::new(thread), prev, origin: decision.origin(), changes }))
+    }
+
+    fn create(&mut self, new: &NewThread) -> Result<(Thread, Option<Commit>), StoreError> {
+        let key = new.key.as_ref().map(ToString::to_string);
+        let known = key.as_ref().and_then(|key| self.rooms.get(self.by_key.get(key)?));
+        if let Some(thread) = known.and_then(|room| room.found.thread()) {
+            return Ok((thread.clone(), None));
+        }
+        if self.rooms.contains_key(&new.id) {
+            return Err(StoreError::Internal("a thread id was given twice".into()));
+        }
+        self.counters.threads = self.counters.threads.saturating_add(1);
+        self.counters.commits = self.counters.commits.saturating_add(1);
+        let empty = Thread {
+            id: new.id,
+            number: self.counters.threads,
+            context: new.context.clone(),
+            subject: new.subject.clone(),
+            member_count: 0,
+            last_seq: Seq::ZERO,
+            last_message_at: new.created_at,
+            modseq: Modseq::ZERO,
+            fields_modseq: Modseq::ZERO,
+            created_at: new.created_at,
+            updated_at: new.created_at,
+        };
+        let mut room = Room::new(None, empty);
+        let mut changes = Vec::with_capacity(new.founders.len());
+        for party in &new.founders {
+            let member = Member::joining(new.id, party.user.clone(), party.role.clone(), new.created_at);
+            let (_, modseq) = room.found.head();
+            let change = Change::PutMember(Member { modseq: modseq.next(), ..member });
+            room.take(&change, self.counters.commits);
+            changes.push(change);
+        }
+        room.commit_no = self.counters.commits;
+        room.key.clone_from(&key);
+        let missing = || StoreError::Internal("a thread vanished while it was made".into());
+        let thread = room.found.thread().cloned().ok_or_else(missing)?;
+        self.rooms.insert(new.id, room);
+        if let Some(key) = key {
+            self.by_key.insert(key, new.id);
+        }
+        let commit =
+            Commit { thread: Arc::new(thread.clone()), prev: Modseq::ZERO, origin: Origin::Request, changes };
+        Ok((thread, Some(commit)))
+    }
+
+    fn put_user(&mut self, user: &User) -> User {
+        let known = self.user_numbers.get(user.id.as_str()).copied();
+        let number = known.unwrap_or_else(|| {
+            self.counters.users = self.counters.users.saturating_add(1);
+            self.counters.users
+        });
+        self.user_numbers.insert(user.id.as_str().to_owned(), number);
+        let user = User { number, ..user.clone() };
+        self.users.push(user.clone());
+        user
+    }
+}
+
+impl Room {
+    fn new(before: Option<Thread>, thread: Thread) -> Self {
+        Self {
+            before,
+            key: None,
+            found: Snapshot::new(Some(thread), 0),
+            put: BTreeMap::new(),
+            written: BTreeMap::new(),
+            commit_no: 0,
+        }
+    }
+
+    fn take(&mut self, change: &Change, commit_no: u64) {
+        self.commit_no = commit_no;
+        match change {
+            Change::AppendMessage(message) => {
+                let appended = Some(message.modseq);
+                self.written.insert(message.id, WrittenMessage { appended, commit_no });
+            }
+            Change::ReplaceMessage(message) => {
+                let fresh = WrittenMessage { appended: None, commit_no };
+                self.written.entry(message.id).or_insert(fresh).commit_no = commit_no;
+            }
+            Change::PutMember(member) => {
+                let first = (member.modseq, commit_no);
+                self.put.entry(member.user.clone()).or_insert(first).1 = commit_no;
+            }
+            Change::PutThread(_) => {}
+        }
+        self.found.apply(change);
+    }
+}
+
+/// What a decision may see: what its scope names, whatever else the batch has loaded. What a room does not hold is
+/// not there: all that the scopes name was looked for, and a room made in this batch began with nothing else.
+fn view(room: Option<&Room>, scope: &Scope, next_number: u64) -> Snapshot {
+    let all = room.map(|room| &room.found);
+    let mut found = Snapshot::new(all.and_then(Snapshot::thread).cloned(), next_number);
+    for user in &scope.members {
+        let member = all.and_then(|all| all.member(user).ok().flatten());
+        found.load_member(user.clone(), member.cloned());
+    }
+    if let Some((sender, key)) = &scope.client_key {
+        let message = all.and_then(|all| all.keyed(sender, key).ok().flatten());
+        found.load_keyed(sender.clone(), key.clone(), message.cloned());
+    }
+    for id in &scope.messages {
+        let message = all.and_then(|all| all.message(*id).ok().flatten());
+        found.load_message(*id, message.cloned());
+    }
+    found
+}

@@ -1,0 +1,85 @@
+//! Users and business objects.
+
+use async_trait::async_trait;
+use tidings_domain::context::{Context, ContextRef, Party};
+use tidings_domain::error::StoreError;
+use tidings_domain::id::UserId;
+use tidings_domain::ports::Directory;
+use tidings_domain::user::User;
+
+use crate::SqliteStore;
+use crate::error::store_error;
+use crate::load::json;
+use crate::queue::{Answer, Job, mismatched};
+use crate::rows::{UserRow, context_ref};
+use crate::write::context_key;
+
+const USERS: &str = "select u.number, u.id, u.name, u.avatar_url, u.role, u.updated_at \
+    from json_each($1) j cross join user u on u.id = j.value";
+
+const CONTEXTS: &str = "select c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.parties \
+    from json_each($1) j cross join context c on c.key = j.value";
+
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[USERS, CONTEXTS];
+
+#[derive(Debug, sqlx::FromRow)]
+struct ContextRow {
+    kind: String,
+    id: String,
+    parent_kind: Option<String>,
+    parent_id: Option<String>,
+    title: String,
+    is_public: bool,
+    parties: String,
+}
+
+impl ContextRow {
+    fn context(self) -> Result<Context, StoreError> {
+        let corrupt = |_| StoreError::Corrupt("the parties of a context".into());
+        let pairs: Vec<(String, String)> =
+            serde_json::from_str(&self.parties).map_err(|_| StoreError::Corrupt("parties".into()))?;
+        let party = |(user, role): (String, String)| {
+            Ok(Party { user: user.parse().map_err(corrupt)?, role: role.parse().map_err(corrupt)? })
+        };
+        let parent = self.parent_kind.as_deref().zip(self.parent_id.as_deref());
+        Ok(Context {
+            reference: context_ref(&self.kind, &self.id, parent)?,
+            title: self.title,
+            is_public: self.is_public,
+            parties: pairs.into_iter().map(party).collect::<Result<_, StoreError>>()?,
+        })
+    }
+}
+
+#[async_trait]
+impl Directory for SqliteStore {
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
+        let query = sqlx::query_as::<_, UserRow>(USERS).bind(json(&ids)?);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| store_error(&error))?;
+        rows.into_iter().map(UserRow::user).collect()
+    }
+
+    async fn put_user(&self, user: User) -> Result<User, StoreError> {
+        match self.queue.put(Job::PutUser(user)).await? {
+            Answer::User(user) => Ok(user),
+            Answer::Done | Answer::Created(..) => Err(mismatched()),
+        }
+    }
+
+    async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {
+        let keys: Vec<String> = references.iter().map(context_key).collect();
+        let query = sqlx::query_as::<_, ContextRow>(CONTEXTS).bind(json(&keys)?);
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| store_error(&error))?;
+        rows.into_iter().map(ContextRow::context).collect()
+    }
+
+    async fn put_context(&self, context: Context) -> Result<(), StoreError> {
+        match self.queue.put(Job::PutContext(context)).await? {
+            Answer::Done => Ok(()),
+            Answer::User(_) | Answer::Created(..) => Err(mismatched()),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Opening the file: lock, connections, checks, schema.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+
+use crate::config::{OpenError, SqliteConfig};
+
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
+
+/// How many rows may be on their way from a connection's thread: a batch's worth without a stop.
+const ROWS_BUFFERED: usize = 1_024;
+
+/// How long a checkpoint waits for readers while it holds up the writer.
+const CHECKPOINT_WAIT_MAX: Duration = Duration::from_millis(100);
+
+/// Takes the lock beside the file. It is held as long as the handle lives, and dies with the process.
+pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let lock = PathBuf::from(name);
+    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
+    let file = file.map_err(|source| OpenError::Lock { lock: lock.clone(), source })?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(OpenError::InUse { path: path.to_owned(), lock }),
+        Err(TryLockError::Error(source)) => Err(OpenError::Lock { lock, source }),
+    }
+}
+
+/// The writer's connection: durable at every commit, and no checkpoint inside one.
+pub(crate) fn writer_options(config: &SqliteConfig) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(&config.path)
+        .create_if_missing(true)
+        .foreign_keys(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        // On Apple systems fsync alone does not reach the disk; elsewhere these do nothing.
+        .pragma("fullfsync", "on")
+        .pragma("checkpoint_fullfsync", "on")
+        .pragma("wal_autocheckpoint", "0")
+        .pragma("cache_size", format!("-{}", config.writer_cache_kib))
+        .busy_timeout(config.busy_wait_max)
+        .row_buffer_size(ROWS_BUFFERED)
+        .disable_statement_logging()
+}
+
+/// The checkpointer's connection.
+pub(crate) fn checkpoint_options(config: &SqliteConfig) -> SqliteConnectOptions {
+    writer_options(config).create_if_missing(false).busy_timeout(CHECKPOINT_WAIT_MAX)
+}
+
+/// Connections that only read, and never wait for the writer.
+pub(crate) fn readers(config: &SqliteConfig) -> SqlitePool {
+    let options = SqliteConnectOptions::new()
+        .filename(&config.path)
+        .read_only(true)
+        .busy_timeout(config.busy_wait_max)
+        .row_buffer_size(ROWS_BUFFERED)
+        .disable_statement_logging();
+    SqlitePoolOptions::new()
+        .max_connections(config.readers.max(1))
+        .acquire_timeout(config.reader_wait_max)
+        // A connection to a file does not go stale; asking it each time would cost as much as the read.
+        .test_before_acquire(false)
+        .max_lifetime(None)
+        .idle_timeout(None)
+        .connect_lazy_with(options)
+}
+
+/// Opens the writer's connection, checks its promises and brings the schema up to date.
+pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
+    let database = |source| OpenError::Database { path: config.path.clone(), source };
+    let mut connection = writer_options(config).connect().await.map_err(database)?;
+    let promises = [
+        ("journal_mode", "pragma journal_mode", "wal"),
+        ("synchronous", "pragma synchronous", "2"),
+        ("foreign_keys", "pragma foreign_keys", "1"),
+        ("encoding", "pragma encoding", "UTF-8"),
+    ];
+    for (setting, ask, needed) in promises {
+        let found = pragma(&mut connection, ask).await.map_err(database)?;
+        if found != needed {
+            return Err(OpenError::Setting { path: config.path.clone(), setting, found, needed });
+        }
+    }
+    let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
+    migrated.map_err(|source| OpenError::Migrate { path: config.path.clone(), source })?;
+    Ok(connection)
+}
+
+/// A pragma's value as text, whatever its type.
+async fn pragma(connection: &mut SqliteConnection, ask: &'static str) -> Result<String, sqlx::Error> {
+    use sqlx::{Row, TypeInfo, ValueRef};
+    let row = sqlx::query(ask).fetch_one(connection).await?;
+    let is_integer = row.try_get_raw(0)?.type_info().name() == "INTEGER";
+    if is_integer { Ok(row.try_get::<i64, _>(0)?.to_string()) } else { row.try_get(0) }
+}

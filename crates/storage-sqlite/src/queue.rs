@@ -1,0 +1,74 @@
+//! What waits for the writer.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tidings_domain::context::Context;
+use tidings_domain::decision::AnyDecision;
+use tidings_domain::error::StoreError;
+use tidings_domain::snapshot::Scope;
+use tidings_domain::thread::{NewThread, Thread};
+use tidings_domain::user::User;
+use tokio::sync::{mpsc, oneshot};
+
+/// Something to write.
+pub(crate) enum Job {
+    Decide { decision: Arc<dyn AnyDecision>, scope: Scope },
+    Create(NewThread),
+    PutUser(User),
+    PutContext(Context),
+}
+
+impl fmt::Debug for Job {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Decide { .. } => "Decide",
+            Self::Create(_) => "Create",
+            Self::PutUser(_) => "PutUser",
+            Self::PutContext(_) => "PutContext",
+        })
+    }
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    Done,
+    Created(Thread, bool),
+    User(User),
+}
+
+/// A job and who waits for it. Whoever hung up is answered into the void.
+#[derive(Debug)]
+pub(crate) struct Waiting {
+    pub(crate) job: Job,
+    pub(crate) reply: oneshot::Sender<Result<Answer, StoreError>>,
+}
+
+/// The door to the writer: bounded, and never waits for room.
+#[derive(Debug, Clone)]
+pub(crate) struct Queue {
+    sender: mpsc::Sender<Waiting>,
+}
+
+impl Queue {
+    pub(crate) fn new(limit: usize) -> (Self, mpsc::Receiver<Waiting>) {
+        let (sender, receiver) = mpsc::channel(limit.max(1));
+        (Self { sender }, receiver)
+    }
+
+    pub(crate) async fn put(&self, job: Job) -> Result<Answer, StoreError> {
+        let (reply, answer) = oneshot::channel();
+        self.sender.try_send(Waiting { job, reply }).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => StoreError::Busy { limit: self.sender.max_capacity() },
+            mpsc::error::TrySendError::Closed(_) => StoreError::Unavailable("the store is closed".into()),
+        })?;
+        // Only a runtime that is torn down drops the writer with jobs in its hands.
+        answer.await.map_err(|_| StoreError::Unknown("the writer was stopped".into()))?
+    }
+}
+
+/// An answer of another kind than the job's: a mistake in the writer.
+pub(crate) fn mismatched() -> StoreError {
+    StoreError::Internal("the writer gave an answer of another kind".into())
+}
