@@ -93,6 +93,8 @@ impl TypingBoard {
             if deadline > now {
                 break;
             }
+            // Taken out first, so that the loop ends whatever is found under the key.
+            self.deadlines.pop_first();
             changes.extend(self.remove(key));
         }
         changes
