@@ -1,0 +1,85 @@
+//! The settings and limits of an Engine.IO server.
+
+use std::time::Duration;
+
+use http::HeaderName;
+use http::header::{AUTHORIZATION, COOKIE, ORIGIN, USER_AGENT};
+
+/// The settings and limits of an Engine.IO server. Every limit is checked before memory is taken.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Config {
+    /// The path it answers at, with or without the slash at its end; other paths get 404. Empty: any path,
+    /// for a router that strips prefixes. Default `/engine.io/`.
+    pub path: String,
+    /// Whether sessions may begin with, and use, HTTP long-polling. Default true.
+    pub polling: bool,
+    /// How long after opening, and after each pong, a ping is sent. Default 25 s.
+    pub ping_interval: Duration,
+    /// How long the client may take for the pong. Default 20 s.
+    pub ping_timeout: Duration,
+    /// Largest message and largest polling request in bytes; told to clients. Default 1,000,000.
+    pub max_payload: usize,
+    /// The same before the connection is [established](super::Connection::set_established). Default 32 KiB.
+    pub max_payload_unestablished: usize,
+    /// How long a connection may go without being established. `None`, the default: for ever; connections
+    /// then count as established from the start.
+    pub connect_timeout: Option<Duration>,
+    /// How long moving a session to a WebSocket may take. Default 10 s.
+    pub upgrade_timeout: Duration,
+    /// How long a closed connection may take to take leave: to fetch its last packets, to close its side.
+    /// Default 2 s.
+    pub close_timeout: Duration,
+    /// Most sessions at once; more are answered 503. Default 100,000.
+    pub max_sessions: usize,
+    /// Most messages that wait to be handled, per connection; then reading pauses. Default 64.
+    pub inbox_messages: usize,
+    /// Most bytes of messages that wait to be handled, per connection; then reading pauses. One message may
+    /// go over it. Default 1 MiB.
+    pub inbox_bytes: usize,
+    /// Most frames that wait to be sent, per connection. Default 4,096.
+    pub outbox_frames: usize,
+    /// Most bytes that wait to be sent, per connection. A single larger frame passes. Default 4 MiB.
+    pub outbox_bytes: usize,
+    /// Largest handshake (query and kept headers) in bytes; larger ones are refused. Default 8 KiB.
+    pub max_handshake: usize,
+    /// The request headers that [`Handshake`](super::Handshake) keeps.
+    /// Default `authorization`, `cookie`, `origin`, `user-agent`, `x-forwarded-for`.
+    pub kept_headers: Vec<HeaderName>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            path: "/engine.io/".to_owned(),
+            polling: true,
+            ping_interval: Duration::from_secs(25),
+            ping_timeout: Duration::from_secs(20),
+            max_payload: 1_000_000,
+            max_payload_unestablished: 32 * 1024,
+            connect_timeout: None,
+            upgrade_timeout: Duration::from_secs(10),
+            close_timeout: Duration::from_secs(2),
+            max_sessions: 100_000,
+            inbox_messages: 64,
+            inbox_bytes: 1024 * 1024,
+            outbox_frames: 4096,
+            outbox_bytes: 4 * 1024 * 1024,
+            max_handshake: 8 * 1024,
+            kept_headers: vec![
+                AUTHORIZATION,
+                COOKIE,
+                ORIGIN,
+                USER_AGENT,
+                HeaderName::from_static("x-forwarded-for"),
+            ],
+        }
+    }
+}
+
+impl Config {
+    /// The largest message that may be received now.
+    pub(crate) fn payload_limit(&self, established: bool) -> usize {
+        if established { self.max_payload } else { self.max_payload.min(self.max_payload_unestablished) }
+    }
+}

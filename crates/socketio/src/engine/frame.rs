@@ -1,0 +1,91 @@
+//! What is sent: encoded once, shared by all who get it.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+/// A message in the form in which it is sent, shared: cloning it copies a pointer.
+///
+/// It may carry binary attachments, which are sent right behind it and never apart from it.
+#[derive(Debug, Clone)]
+pub struct Frame(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    head: Head,
+    attachments: Box<[Bytes]>,
+    ephemeral: bool,
+    size: usize,
+}
+
+#[derive(Debug)]
+pub(crate) enum Head {
+    /// A text packet with its leading type digit.
+    Text(Box<str>),
+    Binary(Bytes),
+}
+
+impl Frame {
+    /// A text message.
+    #[must_use]
+    pub fn text(message: &str) -> Self {
+        Self::from_packet(format!("4{message}"), Vec::new())
+    }
+
+    /// A binary message.
+    #[must_use]
+    pub fn binary(message: Bytes) -> Self {
+        let size = message.len();
+        Self(Arc::new(Inner {
+            head: Head::Binary(message),
+            attachments: Box::default(),
+            ephemeral: false,
+            size,
+        }))
+    }
+
+    /// A text packet that already begins with its type digit, and its attachments.
+    pub(crate) fn from_packet(packet: String, attachments: Vec<Bytes>) -> Self {
+        let size = packet.len() + attachments.iter().map(Bytes::len).sum::<usize>();
+        let head = Head::Text(packet.into_boxed_str());
+        Self(Arc::new(Inner { head, attachments: attachments.into_boxed_slice(), ephemeral: false, size }))
+    }
+
+    /// The same message, marked as one that a full outbox may drop.
+    #[must_use]
+    pub fn ephemeral(self) -> Self {
+        let inner = match Arc::try_unwrap(self.0) {
+            Ok(inner) => Inner { ephemeral: true, ..inner },
+            Err(shared) => Inner {
+                head: match &shared.head {
+                    Head::Text(text) => Head::Text(text.clone()),
+                    Head::Binary(bytes) => Head::Binary(bytes.clone()),
+                },
+                attachments: shared.attachments.clone(),
+                ephemeral: true,
+                size: shared.size,
+            },
+        };
+        Self(Arc::new(inner))
+    }
+
+    /// Whether a full outbox may drop it.
+    #[must_use]
+    pub fn is_ephemeral(&self) -> bool {
+        self.0.ephemeral
+    }
+
+    /// Its size in bytes, attachments included, framing not.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.0.size
+    }
+
+    pub(crate) fn head(&self) -> &Head {
+        &self.0.head
+    }
+
+    pub(crate) fn attachments(&self) -> &[Bytes] {
+        &self.0.attachments
+    }
+}

@@ -1,0 +1,105 @@
+//! Engine.IO v4 alone: sessions over HTTP long-polling and WebSocket, heartbeats, upgrades, bounded queues.
+//!
+//! [`EngineIo`] answers HTTP requests and runs one task per session; what the messages mean is the business
+//! of a [`Protocol`]. [`crate::SocketIo`] is one such protocol.
+
+mod config;
+mod connection;
+mod driver;
+mod frame;
+mod handshake;
+mod outbox;
+mod polling;
+mod requests;
+mod server;
+mod upgrade;
+mod websocket;
+
+use std::future::Future;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, request::Parts};
+use http_body_util::Full;
+
+pub use config::Config;
+pub use connection::Connection;
+pub use frame::Frame;
+pub use handshake::{Handshake, Transport};
+pub use outbox::Sent;
+pub use requests::{Peer, Refusal};
+pub use server::EngineIo;
+
+use crate::Reason;
+use crate::codec::Text;
+
+/// The body of every response.
+pub type Body = Full<Bytes>;
+
+/// A message from a client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// A text, without Engine.IO's type digit.
+    Text(Text),
+    /// Bytes.
+    Binary(Bytes),
+}
+
+impl Message {
+    /// Its size in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Binary(bytes) => bytes.len(),
+        }
+    }
+}
+
+/// What is spoken over Engine.IO sessions.
+///
+/// For one session, [`receive`](Self::receive) takes messages apart as they arrive and
+/// [`handle`](Self::handle) works through what it made of them, one at a time and in order. While a job is
+/// being handled the session goes on writing, answering heartbeats and, as long as the inbox has room,
+/// receiving.
+pub trait Protocol: Send + Sync + 'static {
+    /// What a session's `receive` needs to remember.
+    type Receiver: Send + 'static;
+    /// What a session's `handle` needs to remember. If `handle` panics, it is dropped without `close`.
+    type Session: Send + 'static;
+    /// What is waiting to be handled.
+    type Job: Send + 'static;
+
+    /// Looks at every HTTP request before anything is done for it; the place for Origin checks and limits.
+    /// The headers it returns are added to the response.
+    ///
+    /// # Errors
+    /// The response that is sent instead; a preflight's answer too.
+    fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+        let _ = (request, peer);
+        Ok(HeaderMap::new())
+    }
+
+    /// A session begins.
+    fn open(&self, handshake: Handshake, connection: Connection) -> (Self::Receiver, Self::Session);
+
+    /// A message has arrived. Returns the job that it completes, if any.
+    ///
+    /// # Errors
+    /// The reason for which the session is to be closed.
+    fn receive(&self, receiver: &mut Self::Receiver, message: Message) -> Result<Option<Self::Job>, Reason>;
+
+    /// [`Connection::nudge`] was called. The job that it returns waits its turn, whether there is room or not.
+    fn nudged(&self, receiver: &mut Self::Receiver) -> Option<Self::Job> {
+        let _ = receiver;
+        None
+    }
+
+    /// Does a job.
+    fn handle(&self, session: &mut Self::Session, job: Self::Job) -> impl Future<Output = ()> + Send;
+
+    /// The session has ended; nothing more will be handled. Called once.
+    ///
+    /// What the client had sent before is handled first, unless it was the server that ended the session.
+    fn close(&self, session: Self::Session, reason: Reason) -> impl Future<Output = ()> + Send;
+}

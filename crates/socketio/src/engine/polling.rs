@@ -1,0 +1,330 @@
+//! HTTP long-polling: what waits for the next request, and the two kinds of requests.
+
+use std::collections::VecDeque;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderValue, Response};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt as _;
+use tokio::time::{Instant, timeout};
+
+use super::connection::{State, wake};
+use super::frame::Head;
+use super::requests::Refusal;
+use super::websocket::WebSocket;
+use super::{Body, Config, Connection, Frame};
+use crate::Reason;
+use crate::codec::Text;
+use crate::codec::engine::{Payload, push_binary, push_text};
+
+/// How long a poll that begins in the middle of an upgrade waits for its end, before it is answered with
+/// nothing so that the client can go on. A client that has upgraded makes no more polls.
+const UPGRADE_HOLD: Duration = Duration::from_millis(100);
+
+/// The state of a session that uses long-polling.
+#[derive(Default)]
+pub(crate) struct Polling {
+    /// A ping waits for the next poll.
+    pub(crate) ping: bool,
+    /// The waiting poll is to be answered with nothing, for the sake of an upgrade.
+    pub(crate) release: bool,
+    /// The last packets have been fetched.
+    pub(crate) left: bool,
+    pub(crate) poll: Seat,
+    pub(crate) post: Seat,
+    /// What a POST brought and the session has not taken yet.
+    pub(crate) body: Option<Payload>,
+    pub(crate) upgrade: Upgrade,
+    /// The task that looks after an upgrade.
+    pub(crate) prober: Option<Waker>,
+}
+
+/// A place for one request at a time.
+#[derive(Default)]
+pub(crate) enum Seat {
+    #[default]
+    Free,
+    Taken(Option<Waker>),
+}
+
+impl Seat {
+    fn sit(&mut self) -> bool {
+        let free = matches!(self, Self::Free);
+        if free {
+            *self = Self::Taken(None);
+        }
+        free
+    }
+
+    fn wait(&mut self, cx: &Context<'_>) {
+        *self = Self::Taken(Some(cx.waker().clone()));
+    }
+
+    pub(crate) fn wake(&mut self) -> Option<Waker> {
+        match self {
+            Self::Free => None,
+            Self::Taken(waker) => waker.take(),
+        }
+    }
+}
+
+/// How far a session is on its way to a WebSocket.
+#[derive(Default)]
+pub(crate) enum Upgrade {
+    #[default]
+    None,
+    /// A WebSocket is being opened for it.
+    Begun,
+    /// The client's probe has been answered.
+    Probed,
+    /// The client has moved; the session's task is to take it over.
+    Done(Box<WebSocket>),
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Poll,
+    Post,
+}
+
+/// Holds a seat while a request is waiting. A request that ends without an answer, because its client has gone
+/// away, closes the session: what the answer would have carried is lost.
+struct Seated<'a> {
+    connection: &'a Connection,
+    kind: Kind,
+    answered: bool,
+}
+
+impl Seated<'_> {
+    fn leave(mut self) {
+        self.answered = true;
+    }
+}
+
+impl Drop for Seated<'_> {
+    fn drop(&mut self) {
+        if let Some(polling) = &mut self.connection.lock().polling {
+            match self.kind {
+                Kind::Poll => polling.poll = Seat::Free,
+                Kind::Post => polling.post = Seat::Free,
+            }
+        }
+        if !self.answered {
+            self.connection.close(Reason::TransportError);
+        }
+    }
+}
+
+/// Answers a GET: waits until there is something to send.
+pub(crate) async fn poll(connection: &Connection) -> Result<Response<Body>, Refusal> {
+    let upgrading = sit(connection, Kind::Poll)?;
+    let seated = Seated { connection, kind: Kind::Poll, answered: false };
+    let mut frames = VecDeque::new();
+    let answer = poll_fn(|cx| take(connection, &mut frames, cx));
+    let tail =
+        if upgrading { timeout(UPGRADE_HOLD, answer).await.unwrap_or(Ok(Tail::Noop)) } else { answer.await };
+    seated.leave();
+    let mut payload = String::new();
+    let tail = tail?;
+    if tail == Tail::Ping {
+        push_text(&mut payload, "2");
+    }
+    for frame in &frames {
+        push_frame(&mut payload, frame);
+    }
+    match tail {
+        Tail::Close => push_text(&mut payload, "1"),
+        Tail::Noop => push_text(&mut payload, "6"),
+        Tail::None | Tail::Ping => {}
+    }
+    Ok(text(payload))
+}
+
+/// What a poll's answer has besides frames.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tail {
+    None,
+    Ping,
+    Noop,
+    Close,
+}
+
+/// Takes the place of a request; two of a kind at once are a client's fault that ends the session.
+/// Says whether an upgrade is under way.
+fn sit(connection: &Connection, kind: Kind) -> Result<bool, Refusal> {
+    let mut state = connection.lock();
+    if state.pong_due.is_some_and(|due| due <= Instant::now()) {
+        // The session's task may be a little late to notice.
+        drop(state);
+        connection.close(Reason::PingTimeout);
+        return Err(Refusal::UnknownSession);
+    }
+    let ending = state.ending;
+    let Some(polling) = &mut state.polling else { return Err(Refusal::BadRequest) };
+    let seat = match kind {
+        // The last packets may still be fetched, once.
+        Kind::Poll if polling.left || ending.is_some_and(|reason| !reason.takes_leave()) => {
+            return Err(Refusal::UnknownSession);
+        }
+        Kind::Post if ending.is_some() => return Err(Refusal::UnknownSession),
+        Kind::Poll => &mut polling.poll,
+        Kind::Post => &mut polling.post,
+    };
+    if !seat.sit() {
+        drop(state);
+        connection.close(Reason::TransportError);
+        return Err(Refusal::BadRequest);
+    }
+    Ok(matches!(polling.upgrade, Upgrade::Probed))
+}
+
+/// Takes what a poll is to be answered with, or waits for it.
+fn take(
+    connection: &Connection,
+    frames: &mut VecDeque<Frame>,
+    cx: &mut Context<'_>,
+) -> Poll<Result<Tail, Refusal>> {
+    let mut guard = connection.lock();
+    let State { ending, outbox, sleeper, polling, .. } = &mut *guard;
+    let Some(polling) = polling else { return Poll::Ready(Err(Refusal::BadRequest)) };
+    if let Some(reason) = *ending {
+        polling.left = true;
+        outbox.take(frames);
+        let sleeper = sleeper.take();
+        drop(guard);
+        wake(sleeper);
+        let tail = if reason == Reason::TransportClose { Tail::Noop } else { Tail::Close };
+        return Poll::Ready(Ok(tail));
+    }
+    let tail = if std::mem::take(&mut polling.ping) {
+        Tail::Ping
+    } else if std::mem::take(&mut polling.release) {
+        Tail::Noop
+    } else {
+        Tail::None
+    };
+    if tail == Tail::None && outbox.is_empty() {
+        polling.poll.wait(cx);
+        return Poll::Pending;
+    }
+    outbox.take(frames);
+    Poll::Ready(Ok(tail))
+}
+
+fn push_frame(payload: &mut String, frame: &Frame) {
+    match frame.head() {
+        Head::Text(packet) => push_text(payload, packet),
+        Head::Binary(bytes) => push_binary(payload, bytes),
+    }
+    for attachment in frame.attachments() {
+        push_binary(payload, attachment);
+    }
+}
+
+/// Answers a POST: gives its packets to the session and waits until they are taken.
+pub(crate) async fn push<B>(
+    connection: &Connection,
+    config: &Config,
+    request: &Parts,
+    body: B,
+) -> Result<Response<Body>, Refusal>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    sit(connection, Kind::Post)?;
+    let seated = Seated { connection, kind: Kind::Post, answered: false };
+    let result = receive(connection, config, request, body).await;
+    seated.leave();
+    match result {
+        Ok(()) => Ok(text("ok".to_owned())),
+        Err(refusal) => {
+            connection.close(Reason::ParseError);
+            Err(refusal)
+        }
+    }
+}
+
+async fn receive<B>(connection: &Connection, config: &Config, request: &Parts, body: B) -> Result<(), Refusal>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    // Engine.IO v3 sent bytes so; taking them for text would let the two sides disagree.
+    if request.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
+        return Err(Refusal::BadRequest);
+    }
+    let limit = config.payload_limit(connection.is_established());
+    let mut reading = pin!(read(body, limit));
+    let bytes = poll_fn(|cx| {
+        if poll_ended(connection, cx).is_ready() {
+            return Poll::Ready(Err(Refusal::BadRequest));
+        }
+        reading.as_mut().poll(cx)
+    });
+    let text = Text::try_from(bytes.await?).map_err(|_| Refusal::BadRequest)?;
+    if !text.is_empty() {
+        let mut state = connection.lock();
+        let sleeper = state.sleeper.take();
+        let Some(polling) = &mut state.polling else { return Err(Refusal::BadRequest) };
+        polling.body = Some(Payload::new(text));
+        drop(state);
+        wake(sleeper);
+    }
+    poll_fn(|cx| poll_taken(connection, cx)).await
+}
+
+fn poll_ended(connection: &Connection, cx: &Context<'_>) -> Poll<()> {
+    let mut state = connection.lock();
+    if state.ending.is_some() {
+        return Poll::Ready(());
+    }
+    if let Some(polling) = &mut state.polling {
+        polling.post.wait(cx);
+    }
+    Poll::Pending
+}
+
+fn poll_taken(connection: &Connection, cx: &Context<'_>) -> Poll<Result<(), Refusal>> {
+    let mut state = connection.lock();
+    let ending = state.ending;
+    let Some(polling) = &mut state.polling else { return Poll::Ready(Ok(())) };
+    if ending == Some(Reason::ParseError) {
+        return Poll::Ready(Err(Refusal::BadRequest));
+    }
+    if polling.body.is_none() || ending.is_some() {
+        return Poll::Ready(Ok(()));
+    }
+    polling.post.wait(cx);
+    Poll::Pending
+}
+
+/// Reads a whole body of at most `limit` bytes.
+async fn read<B: HttpBody<Data = Bytes>>(body: B, limit: usize) -> Result<Bytes, Refusal> {
+    let mut body: Pin<&mut B> = pin!(body);
+    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+        return Err(Refusal::TooLarge);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame.map_err(|_| Refusal::BadRequest)?.into_data() else { continue };
+        if bytes.len() + data.len() > limit {
+            return Err(Refusal::TooLarge);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(bytes.freeze())
+}
+
+/// A successful answer.
+pub(crate) fn text(payload: String) -> Response<Body> {
+    let mut response = Response::new(Body::new(payload.into()));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

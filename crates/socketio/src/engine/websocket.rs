@@ -1,0 +1,226 @@
+//! A WebSocket in as little memory as possible.
+//!
+//! Reading goes through tungstenite's parser. Writing is done here: server frames are a short header and the
+//! payload, copied from shared frames into one buffer that exists only while something is unwritten.
+//! Tungstenite's own answers (pong, close) go into the same buffer.
+
+use std::io::{self, Read, Write};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper::upgrade::Upgraded;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode};
+use tungstenite::{Error, Message as Raw, Utf8Bytes};
+
+use super::Frame;
+use super::frame::Head;
+use crate::Reason;
+use crate::codec::engine::{Packet, decode_text};
+
+/// What one read takes from the socket; this much memory stays with an idle connection.
+const READ_BUFFER: usize = 1024;
+/// How many bytes are gathered for one write.
+const WRITE_CHUNK: usize = 32 * 1024;
+/// Pongs that a peer does not read are held back beyond this.
+const MAX_UNWRITTEN_REPLIES: usize = 2 * WRITE_CHUNK;
+/// Tungstenite's own write buffer, which holds at most one answer.
+const REPLY_BUFFER: usize = 256;
+
+pub(crate) struct WebSocket {
+    io: TokioIo<Upgraded>,
+    context: WebSocketContext,
+    unwritten: Vec<u8>,
+    written: usize,
+}
+
+impl WebSocket {
+    pub(crate) fn new(upgraded: Upgraded, max_payload: usize) -> Self {
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_BUFFER)
+            .write_buffer_size(0)
+            .max_write_buffer_size(REPLY_BUFFER)
+            .max_message_size(Some(max_payload))
+            .max_frame_size(Some(max_payload));
+        let context = WebSocketContext::new(Role::Server, Some(config));
+        Self { io: TokioIo::new(upgraded), context, unwritten: Vec::new(), written: 0 }
+    }
+
+    pub(crate) fn set_max_payload(&mut self, max_payload: usize) {
+        self.context.set_config(|config| {
+            config.max_message_size = Some(max_payload);
+            config.max_frame_size = Some(max_payload);
+        });
+    }
+
+    /// The next packet; after an error the connection is of no more use.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Reason>> {
+        loop {
+            let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, cx };
+            let packet = match self.context.read(&mut stream) {
+                Ok(Raw::Text(text)) => decode_text(&text.into()).map_err(|_| Reason::ParseError),
+                Ok(Raw::Binary(bytes)) => Ok(Packet::Binary(bytes)),
+                Ok(Raw::Ping(_) | Raw::Pong(_) | Raw::Frame(_)) => continue,
+                // The answer to the closing is on its way to the buffer; the next read says so.
+                Ok(Raw::Close(_)) => continue,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(Error::ConnectionClosed | Error::AlreadyClosed) => Err(Reason::TransportClose),
+                Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
+                    Err(Reason::TransportClose)
+                }
+                Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_)) => Err(Reason::ParseError),
+                Err(_) => Err(Reason::TransportError),
+            };
+            return Poll::Ready(packet);
+        }
+    }
+
+    /// Whether there is room to gather more before writing.
+    pub(crate) fn has_room(&self) -> bool {
+        self.unwritten.len() - self.written < WRITE_CHUNK
+    }
+
+    pub(crate) fn has_unwritten(&self) -> bool {
+        self.unwritten.len() > self.written
+    }
+
+    pub(crate) fn push(&mut self, frame: &Frame) {
+        match frame.head() {
+            Head::Text(text) => self.push_raw(OPCODE_TEXT, text.as_bytes()),
+            Head::Binary(bytes) => self.push_raw(OPCODE_BINARY, bytes),
+        }
+        for attachment in frame.attachments() {
+            self.push_raw(OPCODE_BINARY, attachment);
+        }
+    }
+
+    pub(crate) fn push_text(&mut self, packet: &str) {
+        self.push_raw(OPCODE_TEXT, packet.as_bytes());
+    }
+
+    /// Takes leave: nothing may be pushed after it.
+    pub(crate) fn push_close(&mut self, cx: &mut Context<'_>, reason: Reason) {
+        let code = if reason == Reason::ParseError { CloseCode::Protocol } else { CloseCode::Normal };
+        let frame = CloseFrame { code, reason: Utf8Bytes::default() };
+        let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, cx };
+        // It cannot block, and a connection that is closed already needs no close frame.
+        drop(self.context.close(&mut stream, Some(frame)));
+    }
+
+    fn push_raw(&mut self, opcode: u8, payload: &[u8]) {
+        if self.written > 0 {
+            self.unwritten.drain(..self.written);
+            self.written = 0;
+        }
+        let head = Header::new(opcode, payload.len());
+        self.unwritten.reserve(head.len + payload.len());
+        self.unwritten.extend_from_slice(head.bytes.get(..head.len).unwrap_or_default());
+        self.unwritten.extend_from_slice(payload);
+    }
+
+    /// Writes everything that was pushed.
+    pub(crate) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while let Some(rest) = self.unwritten.get(self.written..).filter(|rest| !rest.is_empty()) {
+            let len = ready!(Pin::new(&mut self.io).poll_write(cx, rest))?;
+            if len == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written += len;
+        }
+        self.unwritten = Vec::new();
+        self.written = 0;
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    /// Closes the sending side.
+    pub(crate) fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// FIN and the opcode.
+const OPCODE_TEXT: u8 = 0x81;
+const OPCODE_BINARY: u8 = 0x82;
+
+/// The header of an unmasked frame (RFC 6455, section 5.2).
+struct Header {
+    bytes: [u8; 10],
+    len: usize,
+}
+
+impl Header {
+    fn new(opcode: u8, payload: usize) -> Self {
+        let long = u64::try_from(payload).unwrap_or(u64::MAX).to_be_bytes();
+        let [.., seventh, eighth] = long;
+        let mut bytes = [0; 10];
+        let (first, rest) = bytes.split_at_mut(2);
+        let len = match payload {
+            0..=125 => {
+                first.copy_from_slice(&[opcode, eighth]);
+                2
+            }
+            126..=0xffff => {
+                first.copy_from_slice(&[opcode, 126]);
+                rest.iter_mut().zip([seventh, eighth]).for_each(|(to, from)| *to = from);
+                4
+            }
+            _ => {
+                first.copy_from_slice(&[opcode, 127]);
+                rest.copy_from_slice(&long);
+                10
+            }
+        };
+        Self { bytes, len }
+    }
+}
+
+/// What tungstenite reads from and writes to: never blocks.
+struct Stream<'a, 'b> {
+    io: &'a mut TokioIo<Upgraded>,
+    unwritten: &'a mut Vec<u8>,
+    cx: &'a mut Context<'b>,
+}
+
+impl Read for Stream<'_, '_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut buffer = ReadBuf::new(buffer);
+        match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer) {
+            Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
+            Poll::Ready(Err(error)) => Err(error),
+            Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+}
+
+impl Write for Stream<'_, '_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        if self.unwritten.len() > MAX_UNWRITTEN_REPLIES {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        self.unwritten.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_hold_every_length() {
+        let header = |len| {
+            let header = Header::new(OPCODE_TEXT, len);
+            header.bytes[..header.len].to_vec()
+        };
+        assert_eq!(header(0), [0x81, 0]);
+        assert_eq!(header(125), [0x81, 125]);
+        assert_eq!(header(126), [0x81, 126, 0, 126]);
+        assert_eq!(header(65535), [0x81, 126, 0xff, 0xff]);
+        assert_eq!(header(65536), [0x81, 127, 0, 0, 0, 0, 0, 1, 0, 0]);
+    }
+}
