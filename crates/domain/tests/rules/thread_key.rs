@@ -9,7 +9,7 @@ use tidings_domain::thread::ThreadKey;
 
 /// Few words, among them those that the text itself uses: any confusion of two keys is then soon met.
 fn word() -> impl Strategy<Value = &'static str> {
-    prop::sample::select(&["a", "b", "ab", "ba", "/", ":", "pair", "direct", "a:/b"][..])
+    prop::sample::select(&["a", "aa", "b", "/", ":", "pair", "direct"][..])
 }
 
 fn user() -> impl Strategy<Value = UserId> {
@@ -35,7 +35,7 @@ fn key() -> impl Strategy<Value = ThreadKey> {
 
 proptest! {
     #[test]
-    fn two_keys_have_one_text_only_when_they_are_one_key(keys in prop::collection::vec(key(), 2..60)) {
+    fn two_keys_have_one_text_only_when_they_are_one_key(keys in prop::collection::vec(key(), 2..200)) {
         let mut seen: HashMap<String, ThreadKey> = HashMap::new();
         for key in keys {
             let first = seen.entry(key.to_string()).or_insert_with(|| key.clone());
