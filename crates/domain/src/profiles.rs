@@ -70,17 +70,31 @@ impl Profiles {
         Ok(self.recall(ids).await?.into_iter().map(|remembered| remembered.user).collect())
     }
 
-    /// Takes in a user known from a token, if the directory knows less.
+    /// Takes in a user known from a token, where that says more or something newer than the directory. What the token
+    /// does not say stays as it is.
     pub(crate) async fn sighted(&self, user: User) -> Result<Arc<User>, StoreError> {
-        let known = self.recall(std::slice::from_ref(&user.id)).await?.pop();
-        if let Some(known) = known
-            && known.known
-            && known.user.name == user.name
-            && known.user.role == user.role
-            && (user.avatar_url.is_none() || known.user.avatar_url == user.avatar_url)
-        {
-            return Ok(known.user);
-        }
+        let known = self.recall(std::slice::from_ref(&user.id)).await?.pop().filter(|known| known.known);
+        let user = match known.map(|known| known.user) {
+            None => user,
+            Some(known) => {
+                // A token without a name shows the id instead; that is no news about somebody who has a name.
+                let nameless = user.name == user.id.as_str();
+                let merged = User {
+                    name: if nameless { known.name.clone() } else { user.name },
+                    avatar_url: user.avatar_url.or_else(|| known.avatar_url.clone()),
+                    role: user.role.or_else(|| known.role.clone()),
+                    ..(*known).clone()
+                };
+                let same = merged.name == known.name
+                    && merged.avatar_url == known.avatar_url
+                    && merged.role == known.role;
+                if same {
+                    return Ok(known);
+                }
+                merged
+            }
+        };
+        let user = User { updated_at: self.clock.now(), ..user };
         let user = Arc::new(self.directory.put_user(user).await?);
         let until = self.clock.now().plus_millis(BELIEVED_MS);
         self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });

@@ -7,8 +7,7 @@
 //! Dialects form a star around the domain: none knows another, and a quirk of one stays in its module.
 //!
 //! ```
-//! let campaign = tidings_wire::campaign::dialect();
-//! let send = campaign.event("sendMessage").expect("the campaign dialect sends over sockets");
+//! let send = tidings_wire::campaign::DIALECT.event("sendMessage").expect("the campaign dialect sends over sockets");
 //! let refusal = (send.decode)(&[r#"{"threadId": 7, "content": "hi"}"#]).expect_err("an id is text");
 //! assert!(refusal.message.contains("expected a string"));
 //! ```

@@ -17,7 +17,8 @@ pub struct Refusal {
 
 impl Refusal {
     /// Input that breaks a rule of form.
-    pub(crate) fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
+    #[must_use]
+    pub fn invalid(message: impl Into<Cow<'static, str>>) -> Self {
         Self { kind: ErrorKind::Invalid, message: message.into() }
     }
 }

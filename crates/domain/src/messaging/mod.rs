@@ -18,7 +18,7 @@ pub use view::{Listed, MessageView, MessagesView, ThreadView};
 
 use crate::context::Context;
 use crate::error::{Classify, ErrorKind, StoreError};
-use crate::id::{ThreadId, UserId};
+use crate::id::{SessionId, ThreadId, UserId};
 use crate::member::Member;
 use crate::ports::{ChangeFeed, Clock, Directory, IdSource, MessageRepository, Policy, ThreadRepository};
 use crate::profiles::Profiles;
@@ -181,6 +181,12 @@ impl Messaging {
     /// [`StoreError`].
     pub async fn sighted(&self, user: User) -> Result<Arc<User>, StoreError> {
         self.0.profiles.sighted(user).await
+    }
+
+    /// An id for a session that begins now.
+    #[must_use]
+    pub fn new_session_id(&self) -> SessionId {
+        SessionId::from_uuid(self.deps().ids.uuid_v7(self.deps().clock.now()))
     }
 
     /// A thread and everyone who takes or took part in it, at one moment. For live delivery; not an answer to a user.

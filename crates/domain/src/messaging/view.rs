@@ -54,7 +54,8 @@ fn read_at(message: &Message, members: &[Member]) -> Option<Timestamp> {
         if !member.takes_part() || message.author.user() == Some(&member.user) {
             continue;
         }
-        if member.marker.seq < message.seq {
+        // What a member cannot see, they need not read.
+        if member.unread_above() < message.seq {
             return None;
         }
         last = last.max(member.marker.at);

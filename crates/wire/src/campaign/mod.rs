@@ -27,33 +27,30 @@ const PROMOTER: &str = "PROMOTER";
 const TYPING_EXPIRES_AFTER_MS: i64 = 6_000;
 
 /// The dialect's table.
-#[must_use]
-pub const fn dialect() -> Dialect {
-    Dialect {
-        name: "campaign",
-        prefixes: &["/messaging", "/api/messaging"],
-        routes: routes::ROUTES,
-        socket: Socket {
-            path: "/socket.io/",
-            namespace: "/messaging",
-            handshake: Handshake { token: events::token, refused: events::refused, welcome: events::welcome },
-            inbound: events::INBOUND,
-            unknown: events::unknown,
-            commit: live::commit,
-            typing: live::typing,
-            typing_expires_after_ms: TYPING_EXPIRES_AFTER_MS,
-        },
-        claims: ClaimNames {
-            user: &["sub", "user_id"],
-            role: &["role"],
-            name: &["name"],
-            avatar_url: &["picture"],
-        },
-        problem: errors::problem,
-        expresses,
-        context_kind: || Some(kind()),
-    }
-}
+pub static DIALECT: Dialect = Dialect {
+    name: "campaign",
+    prefixes: &["/messaging", "/api/messaging"],
+    routes: routes::ROUTES,
+    socket: Socket {
+        path: "/socket.io/",
+        namespace: "/messaging",
+        handshake: Handshake { token: events::token, refused: events::refused, welcome: events::welcome },
+        inbound: events::INBOUND,
+        unknown: events::unknown,
+        commit: live::commit,
+        typing: live::typing,
+        typing_expires_after_ms: TYPING_EXPIRES_AFTER_MS,
+    },
+    claims: ClaimNames {
+        user: &["sub", "user_id"],
+        role: &["role"],
+        name: &["name"],
+        avatar_url: &["picture"],
+    },
+    problem: errors::problem,
+    expresses,
+    context_kind: || Some(kind()),
+};
 
 fn kind() -> ContextKind {
     // The constant is visible text of eight characters.

@@ -1,0 +1,36 @@
+//! The hub's limits.
+
+use std::time::Duration;
+
+/// The limits of a [`Hub`](crate::Hub).
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct HubConfig {
+    /// Most inputs that wait for the hub. A session that has one more to give waits; a commit that finds no room is
+    /// noted as missed and read from the store's feed. Default 16,384.
+    pub queue_inputs: usize,
+    /// Most inputs that wait for one thread while something about it is being read. Default 1,024.
+    pub thread_queue_inputs: usize,
+    /// Most threads whose rosters are remembered. Default 100,000.
+    pub threads: usize,
+    /// Most threads that one session may follow. Default 1,000.
+    pub joined_threads: usize,
+    /// How long a roster with its names is believed before it is read again. Default 60 s.
+    pub roster_believed: Duration,
+    /// Most changed rows that are read to close a gap; a longer gap closes the sessions it concerns, which reconnect
+    /// and read anew. Default 1,000.
+    pub gap_rows: usize,
+}
+
+impl Default for HubConfig {
+    fn default() -> Self {
+        Self {
+            queue_inputs: 16_384,
+            thread_queue_inputs: 1_024,
+            threads: 100_000,
+            joined_threads: 1_000,
+            roster_believed: Duration::from_secs(60),
+            gap_rows: 1_000,
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! What reaches the hub's task.
+
+use std::sync::Arc;
+
+use tidings_domain::change::Commit;
+use tidings_domain::id::{SessionId, ThreadId};
+use tidings_socketio::Ack;
+use tidings_wire::{Inbound, Replies};
+
+use crate::roster::Roster;
+use crate::sessions::Session;
+
+/// One thing for the hub to do.
+#[derive(Debug)]
+pub(crate) enum Input {
+    /// A session begins.
+    Came(Arc<Session>),
+    /// A session is gone.
+    Went(SessionId),
+    /// Something about one thread.
+    Thread(ThreadId, ThreadInput),
+    /// A reply that waits for nothing.
+    Reply(Reply),
+    /// What was read about a thread.
+    Read(ThreadId, Box<Read>),
+}
+
+/// Something about one thread, kept in order while the thread is being read.
+#[derive(Debug)]
+pub(crate) enum ThreadInput {
+    /// A commit of a store.
+    Committed(Arc<Commit>),
+    /// A live intent of a session.
+    Intent(Intended),
+    /// A reply to a session, behind the commit that it is about.
+    Reply(Reply),
+}
+
+/// A live intent: the hub carries it out and answers.
+#[derive(Debug)]
+pub(crate) struct Intended {
+    pub(crate) session: Arc<Session>,
+    pub(crate) what: Live,
+    pub(crate) inbound: &'static Inbound,
+    pub(crate) ack: Option<Ack>,
+}
+
+/// What a live intent wants.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Live {
+    Join,
+    Leave,
+    Typing(bool),
+}
+
+/// What a session is told in answer to an event.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) session: Arc<Session>,
+    pub(crate) replies: Replies,
+    pub(crate) ack: Option<Ack>,
+}
+
+/// What was read about a thread.
+#[derive(Debug)]
+pub(crate) struct Read {
+    /// The roster; `None` when there is no such thread.
+    pub(crate) roster: Option<Roster>,
+    /// What was missed, if something was.
+    pub(crate) gap: Gap,
+}
+
+/// What a thread's news lacked.
+#[derive(Debug)]
+pub(crate) enum Gap {
+    /// Nothing.
+    None,
+    /// This.
+    Filled(Commit),
+    /// More than is told after the fact.
+    TooLong,
+}

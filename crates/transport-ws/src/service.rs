@@ -1,0 +1,214 @@
+//! The Socket.IO side of the dialects: namespaces, sessions, events.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http::{HeaderMap, Response};
+use tidings_domain::id::ThreadId;
+use tidings_domain::message::Origin;
+use tidings_domain::messaging::{Messaging, Outcome};
+use tidings_domain::ports::TokenVerifier;
+use tidings_domain::user::{Actor, Identity};
+pub use tidings_socketio::Origins;
+use tidings_socketio::{Accepted, Ack, Body, Connect, Event, Reason, Service, Socket};
+use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Inbound, Intent, Refusal, Refused};
+
+use crate::Hub;
+use crate::fanout::encode;
+use crate::input::{Input, Intended, Live, Reply, ThreadInput};
+use crate::sessions::Session;
+
+/// Serves the namespaces of dialects that share a Socket.IO path.
+#[derive(Debug)]
+pub struct DialectService {
+    hub: Hub,
+    messaging: Messaging,
+    verifier: Arc<dyn TokenVerifier>,
+    origins: Origins,
+    dialects: Vec<&'static Dialect>,
+}
+
+/// What is remembered about a client in a namespace; nothing about one that is being turned away.
+#[derive(Debug)]
+pub struct Known(Option<Arc<Session>>);
+
+impl DialectService {
+    /// A service for `dialects`, which must have the same path and different namespaces.
+    #[must_use]
+    pub fn new(
+        hub: Hub,
+        messaging: Messaging,
+        verifier: Arc<dyn TokenVerifier>,
+        origins: Origins,
+        dialects: Vec<&'static Dialect>,
+    ) -> Self {
+        Self { hub, messaging, verifier, origins, dialects }
+    }
+
+    fn dialect(&self, namespace: &str) -> Option<&'static Dialect> {
+        self.dialects.iter().find(|dialect| dialect.socket.namespace == namespace).copied()
+    }
+
+    async fn authenticate(&self, dialect: &Dialect, request: &Connect) -> Result<Identity, AuthFailure> {
+        let authorization = request.handshake().header(&AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let token = (dialect.socket.handshake.token)(request.auth(), authorization);
+        let token = token.ok_or(AuthFailure::Missing)?;
+        if token.is_empty() {
+            return Err(AuthFailure::Empty);
+        }
+        self.verifier.verify(dialect.name, &token).await.map_err(|error| AuthFailure::Invalid(error.0))
+    }
+
+    /// Lets a client in that has a valid token.
+    async fn welcome(
+        &self,
+        dialect: &'static Dialect,
+        identity: Identity,
+        socket: Socket,
+    ) -> Accepted<Known> {
+        let actor_role = identity.user.role.clone();
+        let user = match self.messaging.sighted(identity.user.clone()).await {
+            Ok(user) => user,
+            Err(error) => {
+                // The token says enough to go on; the directory hears of the user another time.
+                tracing::warn!(%error, "a user could not be kept");
+                Arc::new(identity.user)
+            }
+        };
+        let id = self.messaging.new_session_id();
+        let actor = Actor { user: user.id.clone(), role: actor_role, origin: Origin::Session(id) };
+        let frames = (dialect.socket.handshake.welcome)(&actor, &user);
+        let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
+        let session = Arc::new(Session { id, actor, socket, dialect });
+        // Known to the hub before the client hears that it is in: nothing after that passes it by.
+        self.hub.give(Input::Came(Arc::clone(&session))).await;
+        Accepted::new(Known(Some(session))).frames(frames)
+    }
+
+    async fn carry_out(
+        &self,
+        session: &Arc<Session>,
+        inbound: &'static Inbound,
+        intent: Result<Intent, Refusal>,
+        ack: Option<Ack>,
+    ) {
+        let live = |what| Intended { session: Arc::clone(session), what, inbound, ack: None };
+        let (thread, intended) = match intent {
+            Ok(Intent::Join(thread)) => (thread, live(Live::Join)),
+            Ok(Intent::Leave(thread)) => (thread, live(Live::Leave)),
+            Ok(Intent::Typing { thread, typing }) => (thread, live(Live::Typing(typing))),
+            Ok(Intent::Execute(command)) => {
+                let result = self.messaging.execute(&session.actor, command).await;
+                let thread = result.as_ref().ok().and_then(changed_thread);
+                let result =
+                    result.map(|outcome| Answer::Executed(Box::new(outcome))).map_err(EventError::Command);
+                return self.reply(session, inbound, thread, result.as_ref(), ack).await;
+            }
+            Ok(Intent::Nothing) => {
+                return self.reply(session, inbound, None, Ok(&Answer::Nothing), ack).await;
+            }
+            Err(refusal) => {
+                return self.reply(session, inbound, None, Err(&EventError::Refused(refusal)), ack).await;
+            }
+        };
+        let intended = Intended { ack, ..intended };
+        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await;
+    }
+
+    /// Tells the client what came of its event, behind the commit that its event made.
+    async fn reply(
+        &self,
+        session: &Arc<Session>,
+        inbound: &Inbound,
+        thread: Option<ThreadId>,
+        result: Result<&Answer, &EventError>,
+        ack: Option<Ack>,
+    ) {
+        let replies = (inbound.reply)(&session.actor, result);
+        if replies.emit.is_empty() && ack.is_none() {
+            return;
+        }
+        let reply = Reply { session: Arc::clone(session), replies, ack };
+        let input = match thread {
+            Some(thread) => Input::Thread(thread, ThreadInput::Reply(reply)),
+            None => Input::Reply(reply),
+        };
+        self.hub.give(input).await;
+    }
+}
+
+/// The thread that an outcome has changed, whose commit is on its way to the hub.
+#[expect(clippy::wildcard_enum_match_arm, reason = "what changes nothing waits for nothing")]
+fn changed_thread(outcome: &Outcome) -> Option<ThreadId> {
+    match outcome {
+        Outcome::Sent(sent) => Some(sent.message.message.thread),
+        Outcome::Marked(marked) => Some(marked.member.thread),
+        Outcome::Opened(opened) => Some(opened.thread.thread.id),
+        _ => None,
+    }
+}
+
+impl Service for DialectService {
+    type Session = Known;
+
+    fn has_namespace(&self, namespace: &str) -> bool {
+        self.dialect(namespace).is_some()
+    }
+
+    fn admit(&self, request: &Parts, _: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+        self.origins.check(request)
+    }
+
+    async fn connect(
+        &self,
+        request: Connect,
+        socket: Socket,
+    ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
+        let Some(dialect) = self.dialect(request.namespace()) else {
+            return Err(tidings_socketio::Refused::new("Invalid namespace"));
+        };
+        let failure = match self.authenticate(dialect, &request).await {
+            Ok(identity) => return Ok(self.welcome(dialect, identity, socket).await),
+            Err(failure) => failure,
+        };
+        match (dialect.socket.handshake.refused)(&failure) {
+            Refused::Disconnected => {
+                socket.disconnect();
+                Ok(Accepted::new(Known(None)))
+            }
+            Refused::ConnectError { message, data } => {
+                let refused = tidings_socketio::Refused::new(message);
+                let data = data.and_then(|data| serde_json::value::RawValue::from_string(data).ok());
+                Err(match data {
+                    Some(data) => refused.clone().with_data(&data).unwrap_or(refused),
+                    None => refused,
+                })
+            }
+        }
+    }
+
+    async fn event(&self, session: &mut Known, mut event: Event) {
+        let Some(session) = &session.0 else { return };
+        let ack = event.take_ack();
+        let Some(inbound) = session.dialect.event(event.name()) else {
+            if ack.is_some() {
+                let replies = (session.dialect.socket.unknown)(event.name());
+                self.hub.give(Input::Reply(Reply { session: Arc::clone(session), replies, ack })).await;
+            }
+            return;
+        };
+        let intent = match event.args().fault() {
+            Some(fault) => Err(Refusal::invalid(fault.to_string())),
+            None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
+        };
+        self.carry_out(session, inbound, intent, ack).await;
+    }
+
+    async fn disconnect(&self, session: Known, _: Reason) {
+        if let Some(session) = session.0 {
+            self.hub.give(Input::Went(session.id)).await;
+        }
+    }
+}
