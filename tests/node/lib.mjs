@@ -269,6 +269,8 @@ export function step(name, body) {
 /** Runs the steps one after another and ends the process. */
 export async function run() {
   for (const { name, body } of steps) {
+    // A step closes what it opened; what the script opened before stays.
+    const kept = new Set(open);
     try {
       await within(body(), `the step "${name}"`, 60_000);
       console.log(`ok: ${name}`);
@@ -277,7 +279,7 @@ export async function run() {
       console.log(error.stack ?? error);
       process.exit(1);
     } finally {
-      for (const client of [...open]) client.close();
+      for (const client of [...open]) if (!kept.has(client)) client.close();
     }
   }
   assert.ok(steps.length > 0, "a scenario without steps");

@@ -1,0 +1,117 @@
+// Typing: who hears of it, and the five ways it ends.
+
+import { Client, assert, fence, post, run, step, thread, users } from "./lib.mjs";
+
+async function cast() {
+  const { id: threadId } = await thread();
+  const clients = {
+    alice: await Client.of(users.alice),
+    aliceToo: await Client.of(users.alice),
+    bob: await Client.of(users.bob),
+    bobUnjoined: await Client.of(users.bob),
+  };
+  await clients.alice.join(threadId);
+  await clients.aliceToo.join(threadId);
+  await clients.bob.join(threadId);
+  return { threadId, ...clients };
+}
+
+const about = (threadId, isTyping) => ({ threadId, userId: users.alice.id, isTyping });
+
+async function hears(client, threadId, isTyping, ms) {
+  const [typing] = await client.next("userTyping", () => true, ms);
+  assert.deepEqual(typing, about(threadId, isTyping));
+}
+
+step("the counterpart's sockets hear it, joined or not; the typer's never do", async () => {
+  const { threadId, alice, aliceToo, bob, bobUnjoined } = await cast();
+  for (const isTyping of [true, false]) {
+    alice.emit("typing", { threadId, isTyping });
+    for (const client of [bob, bobUnjoined]) await hears(client, threadId, isTyping);
+  }
+  await fence(threadId, users.bob, alice, aliceToo);
+  for (const client of [alice, aliceToo]) {
+    assert.deepEqual(client.all("userTyping"), []);
+    assert.deepEqual(client.all("error"), []);
+  }
+  await fence(threadId, users.alice, bob);
+  assert.equal(bob.all("userTyping").length, 2);
+});
+
+step("it ends with a message over the socket", async () => {
+  const { threadId, alice, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: true });
+  await hears(bob, threadId, true);
+  alice.emit("sendMessage", { threadId, content: "typed" });
+  await hears(bob, threadId, false);
+  await bob.next("newMessage", (message) => message.content === "typed");
+});
+
+step("it ends with a message over REST", async () => {
+  const { threadId, alice, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: true });
+  await hears(bob, threadId, true);
+  await post(users.alice, threadId, "typed elsewhere");
+  await hears(bob, threadId, false);
+});
+
+step("it ends with leaving the thread", async () => {
+  const { threadId, alice, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: true });
+  await hears(bob, threadId, true);
+  alice.emit("leaveThread", { threadId });
+  await hears(bob, threadId, false);
+});
+
+step("it ends when the typer's socket goes, politely or not", async () => {
+  const { threadId, alice, aliceToo, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: true });
+  await hears(bob, threadId, true);
+  alice.close();
+  await hears(bob, threadId, false);
+  aliceToo.emit("typing", { threadId, isTyping: true });
+  await hears(bob, threadId, true);
+  aliceToo.socket.io.engine.close();
+  await hears(bob, threadId, false);
+});
+
+step("it ends by itself, but not at once", async () => {
+  const { threadId, alice, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: true });
+  await hears(bob, threadId, true);
+  const began = performance.now();
+  await hears(bob, threadId, false);
+  // Fractions of a second are the machine's; an expiry of nought would be ours.
+  assert.ok(performance.now() - began > 2_500, "typing lasts 3 to 6 s without a further sign");
+  await fence(threadId, users.alice, bob);
+  assert.equal(bob.all("userTyping").length, 2);
+});
+
+step("a false without a true is told to nobody, or harmlessly; a repeated true keeps it alive", async () => {
+  const { threadId, alice, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: false });
+  alice.emit("typing", { threadId, isTyping: true });
+  alice.emit("typing", { threadId, isTyping: true });
+  await bob.next("userTyping", (typing) => typing.isTyping);
+  alice.emit("typing", { threadId, isTyping: false });
+  await bob.next("userTyping", (typing) => !typing.isTyping);
+  await fence(threadId, users.alice, bob);
+  assert.equal(bob.all("userTyping").at(-1).isTyping, false);
+});
+
+step("on two sockets it ends when the last one's ends", async () => {
+  const { threadId, alice, aliceToo, bob } = await cast();
+  alice.emit("typing", { threadId, isTyping: true });
+  await bob.next("userTyping", (typing) => typing.isTyping);
+  aliceToo.emit("typing", { threadId, isTyping: true });
+  await aliceToo.settled();
+  alice.close();
+  await fence(threadId, users.bob, aliceToo);
+  await fence(threadId, users.alice, bob);
+  // The fence is a message of the typer, which ends it: exactly one end was heard in all.
+  await bob.next("userTyping", (typing) => !typing.isTyping);
+  await fence(threadId, users.alice, bob);
+  assert.equal(bob.all("userTyping").filter((typing) => !typing.isTyping).length, 1);
+});
+
+await run();

@@ -1,0 +1,94 @@
+//! The campaign dialect as stock clients see it: the scenarios under `tests/node`, each on a server of its own.
+
+use tidings_tests::{Data, Server, Store, Transports, Users, scenario};
+
+fn on(store: Store, name: &str, transports: &[Transports]) -> anyhow::Result<()> {
+    let users = Users::mint()?;
+    for transports in transports {
+        let data = Data::new(store)?;
+        let server = Server::start(&data)?;
+        scenario(name, &server, &users, *transports)?;
+    }
+    Ok(())
+}
+
+const EVERY: &[Transports] = &[Transports::Default, Transports::Polling, Transports::WebSocket];
+const DEFAULT: &[Transports] = &[Transports::Default];
+
+#[test]
+fn connecting() -> anyhow::Result<()> {
+    on(Store::Sqlite, "connecting", EVERY)
+}
+
+#[test]
+fn delivery() -> anyhow::Result<()> {
+    on(Store::Sqlite, "delivery", EVERY)
+}
+
+#[test]
+fn delivery_from_memory() -> anyhow::Result<()> {
+    on(Store::Memory, "delivery", DEFAULT)
+}
+
+#[test]
+fn idempotency() -> anyhow::Result<()> {
+    on(Store::Sqlite, "idempotency", DEFAULT)?;
+    on(Store::Memory, "idempotency", DEFAULT)
+}
+
+#[test]
+fn read_marks() -> anyhow::Result<()> {
+    on(Store::Sqlite, "read_marks", DEFAULT)?;
+    on(Store::Memory, "read_marks", DEFAULT)
+}
+
+#[test]
+fn typing() -> anyhow::Result<()> {
+    on(Store::Sqlite, "typing", DEFAULT)
+}
+
+#[test]
+fn typing_over_polling() -> anyhow::Result<()> {
+    on(Store::Sqlite, "typing", &[Transports::Polling])
+}
+
+#[test]
+fn several_devices() -> anyhow::Result<()> {
+    on(Store::Sqlite, "devices", EVERY)
+}
+
+#[test]
+fn upgrade_under_traffic() -> anyhow::Result<()> {
+    on(Store::Sqlite, "upgrade", DEFAULT)
+}
+
+#[test]
+fn authentication() -> anyhow::Result<()> {
+    on(Store::Sqlite, "auth", EVERY)
+}
+
+#[test]
+fn routes() -> anyhow::Result<()> {
+    on(Store::Sqlite, "routes", DEFAULT)?;
+    on(Store::Memory, "routes", DEFAULT)
+}
+
+#[test]
+fn outsiders() -> anyhow::Result<()> {
+    on(Store::Sqlite, "outsiders", DEFAULT)
+}
+
+#[test]
+fn bad_events() -> anyhow::Result<()> {
+    on(Store::Sqlite, "bad_events", EVERY)
+}
+
+#[test]
+fn bad_requests() -> anyhow::Result<()> {
+    on(Store::Sqlite, "bad_requests", DEFAULT)
+}
+
+#[test]
+fn hostile_frames() -> anyhow::Result<()> {
+    on(Store::Sqlite, "hostile_frames", DEFAULT)
+}

@@ -1,0 +1,71 @@
+//! Programs that the tests use.
+
+use std::process::{Command, Stdio};
+
+use crate::{run, say};
+
+/// A program, and how it is come by.
+#[derive(Debug)]
+pub(crate) struct Program {
+    name: &'static str,
+    version: &'static str,
+    why: &'static str,
+    /// Its Debian package, if `apt-get` has it recent enough.
+    package: Option<&'static str>,
+}
+
+/// What `cargo xtask test` looks for.
+pub(crate) const NEEDED: &[Program] = &[
+    Program { name: "node", version: "--version", why: "runs the stock clients; 18 or later", package: None },
+    Program { name: "npm", version: "--version", why: "installs the stock clients", package: None },
+    Program {
+        name: "strace",
+        version: "-V",
+        why: "shows that an ack follows its flush",
+        package: Some("strace"),
+    },
+    Program {
+        name: "curl",
+        version: "--version",
+        why: "runs the line that the server prints",
+        package: Some("curl"),
+    },
+];
+
+impl Program {
+    /// Finds the program, or installs it where that can be done without asking.
+    ///
+    /// # Errors
+    /// The command that installs it.
+    pub(crate) fn ensure(&self) -> Result<(), String> {
+        if self.is_there() {
+            return Ok(());
+        }
+        let Self { name, why, package, .. } = self;
+        let Some(package) = package else {
+            return Err(format!(
+                "{name} is missing ({why}). Install Node.js: https://nodejs.org/en/download"
+            ));
+        };
+        if !is_root() {
+            return Err(format!(
+                "{name} is missing ({why}). Install it: sudo apt-get install --yes {package}"
+            ));
+        }
+        say(&format!("{name} is missing ({why}); installing it"));
+        run(Command::new("apt-get").arg("update"))?;
+        run(Command::new("apt-get").args(["install", "--yes", "--no-install-recommends", package]))?;
+        if self.is_there() { Ok(()) } else { Err(format!("{name} is still missing")) }
+    }
+
+    fn is_there(&self) -> bool {
+        let mut command = Command::new(self.name);
+        command.arg(self.version).stdout(Stdio::null()).stderr(Stdio::null());
+        command.status().is_ok_and(|status| status.success())
+    }
+}
+
+fn is_root() -> bool {
+    let output = Command::new("id").arg("-u").output();
+    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+}
