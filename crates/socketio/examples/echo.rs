@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io::Write as _;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
@@ -144,8 +145,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
 
     let sockets = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port("PORT", 3000)?)).await?;
     let engines = TcpListener::bind((Ipv4Addr::UNSPECIFIED, port("ENGINE_PORT", 3001)?)).await?;
-    #[expect(clippy::print_stdout, reason = "for whoever started it")]
-    println!("Socket.IO on {}, Engine.IO on {}", sockets.local_addr()?, engines.local_addr()?);
+    let words = format!("Socket.IO on {}, Engine.IO on {}", sockets.local_addr()?, engines.local_addr()?);
+    writeln!(std::io::stdout(), "{words}")?;
     tokio::try_join!(
         serve(sockets, tasks.clone(), move |request, peer| {
             let socket_io = socket_io.clone();

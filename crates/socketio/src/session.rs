@@ -221,7 +221,7 @@ impl<S: Service> Namespaces<S> {
             Ok(accepted) => {
                 session.client.connection.set_established(true);
                 let acceptance = Acceptance { sid: id.to_string(), pid: accepted.pid };
-                let acceptance = encode(Kind::Connect, &namespace, &acceptance);
+                let acceptance = Encoded(encode(Kind::Connect, &namespace, &acceptance).0.alone());
                 let entered = socket.enter(acceptance, accepted.frames);
                 session.members.push(Member { socket, session: accepted.session });
                 if !entered {

@@ -15,6 +15,7 @@ struct Inner {
     head: Head,
     attachments: Box<[Bytes]>,
     ephemeral: bool,
+    stands_alone: bool,
     size: usize,
 }
 
@@ -36,19 +37,31 @@ impl Frame {
     #[must_use]
     pub fn binary(message: Bytes) -> Self {
         let size = message.len();
-        Self(Arc::new(Inner {
-            head: Head::Binary(message),
-            attachments: Box::default(),
-            ephemeral: false,
-            size,
-        }))
+        Self::new(Head::Binary(message), Vec::new(), size)
     }
 
     /// A text packet that already begins with its type digit, and its attachments.
     pub(crate) fn from_packet(packet: String, attachments: Vec<Bytes>) -> Self {
         let size = packet.len() + attachments.iter().map(Bytes::len).sum::<usize>();
         let head = Head::Text(packet.into_boxed_str());
-        Self(Arc::new(Inner { head, attachments: attachments.into_boxed_slice(), ephemeral: false, size }))
+        Self::new(head, attachments, size)
+    }
+
+    fn new(head: Head, attachments: Vec<Bytes>, size: usize) -> Self {
+        let attachments = attachments.into_boxed_slice();
+        Self(Arc::new(Inner { head, attachments, ephemeral: false, stands_alone: false, size }))
+    }
+
+    /// The same message, just made, marked as one that nothing may follow in one chunk.
+    pub(crate) fn alone(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.stands_alone = true;
+        }
+        self
+    }
+
+    pub(crate) fn stands_alone(&self) -> bool {
+        self.0.stands_alone
     }
 
     /// The same message, marked as one that a full outbox may drop.
@@ -63,6 +76,7 @@ impl Frame {
                 },
                 attachments: shared.attachments.clone(),
                 ephemeral: true,
+                stands_alone: shared.stands_alone,
                 size: shared.size,
             },
         };

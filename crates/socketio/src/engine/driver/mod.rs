@@ -1,5 +1,8 @@
 //! The one task of a session: reads, handles, writes, keeps time, takes leave.
 
+mod clock;
+mod traffic;
+
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -8,19 +11,14 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::connection::wake;
-use super::outbox::shrink;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
 use super::websocket::WebSocket;
-use super::{Connection, Frame, Handshake, Message, Protocol};
+use super::{Connection, Frame, Handshake, Protocol};
 use crate::Reason;
-use crate::codec::engine::Packet;
 
 /// How often the task looks around before it lets others run.
 const ROUNDS: usize = 16;
-/// How many packets it reads before it writes.
-const READS_PER_ROUND: usize = 64;
 
 pub(crate) struct Driver<P: Protocol> {
     engine: Arc<Engine<P>>,
@@ -36,6 +34,8 @@ pub(crate) struct Driver<P: Protocol> {
     /// Taken from the outbox, not yet given to the socket.
     batch: VecDeque<Frame>,
     blocked: bool,
+    /// Nothing more is written before this.
+    hold: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     heartbeat: Heartbeat,
     established: bool,
@@ -88,6 +88,7 @@ impl<P: Protocol> Driver<P> {
             socket,
             batch: VecDeque::new(),
             blocked: false,
+            hold: None,
             sleep: Box::pin(sleep_until(establish_by.map_or(ping_at, |by| by.min(ping_at)))),
             heartbeat: Heartbeat::PingAt(ping_at),
             established,
@@ -199,188 +200,6 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    fn has_room(&self) -> bool {
-        self.leaving.is_none()
-            && self.inbox.len() < self.engine.config.inbox_messages
-            && self.inbox_bytes < self.engine.config.inbox_bytes
-    }
-
-    /// Receives as long as the inbox has room.
-    fn read(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
-        for _ in 0..READS_PER_ROUND {
-            if self.leaving.is_some() {
-                return self.drain_socket(cx) || progress;
-            }
-            if !self.has_room() {
-                return progress;
-            }
-            let packet = match &mut self.socket {
-                Some(socket) => match socket.poll_read(cx) {
-                    Poll::Pending => return progress,
-                    Poll::Ready(packet) => packet,
-                },
-                None => match self.next_posted() {
-                    None => return progress,
-                    Some(packet) => packet,
-                },
-            };
-            progress = true;
-            if let Err(reason) = packet.and_then(|packet| self.receive(packet)) {
-                self.connection.close(reason);
-                self.look();
-            }
-        }
-        progress
-    }
-
-    /// The next packet that a POST brought.
-    fn next_posted(&mut self) -> Option<Result<Packet, Reason>> {
-        let mut state = self.connection.lock();
-        let polling = state.polling.as_mut()?;
-        if let Some(packet) = polling.body.as_mut()?.next() {
-            return Some(packet.map_err(|_| Reason::ParseError));
-        }
-        polling.body = None;
-        let waker = polling.post.wake();
-        drop(state);
-        wake(waker);
-        None
-    }
-
-    fn receive(&mut self, packet: Packet) -> Result<(), Reason> {
-        let message = match packet {
-            Packet::Text(text) => Message::Text(text),
-            Packet::Binary(bytes) => Message::Binary(bytes),
-            Packet::Pong => {
-                self.heartbeat = Heartbeat::PingAt(Instant::now() + self.engine.config.ping_interval);
-                self.connection.lock().pong_due = None;
-                return Ok(());
-            }
-            Packet::Noop => return Ok(()),
-            Packet::Close => return Err(Reason::TransportClose),
-            Packet::Ping(_) | Packet::Upgrade => return Err(Reason::ParseError),
-        };
-        let weight = message.size();
-        if let Some(job) = self.engine.protocol.receive(&mut self.receiver, message)? {
-            self.inbox.push_back((job, weight));
-            self.inbox_bytes += weight;
-        }
-        Ok(())
-    }
-
-    /// Waits for the other side to close: dropping a socket with unread bytes would reset it, and could take
-    /// the last packets from the client.
-    fn drain_socket(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(socket) = &mut self.socket else { return false };
-        match socket.poll_read(cx) {
-            Poll::Pending => false,
-            Poll::Ready(Ok(_)) => true,
-            Poll::Ready(Err(_)) => {
-                // The answer to the closing may still be unwritten.
-                if socket.poll_flush(cx).is_ready() {
-                    self.socket = None;
-                }
-                true
-            }
-        }
-    }
-
-    /// Writes what waits, gathered into large writes.
-    fn write(&mut self, cx: &mut Context<'_>) {
-        self.blocked = false;
-        while let Some(socket) = &mut self.socket {
-            while socket.has_room() {
-                match self.batch.pop_front() {
-                    Some(frame) => socket.push(&frame),
-                    None => {
-                        self.connection.take(&mut self.batch);
-                        if self.batch.is_empty() {
-                            break;
-                        }
-                    }
-                }
-            }
-            if let Some(leaving) = &mut self.leaving
-                && self.batch.is_empty()
-                && !std::mem::replace(&mut leaving.close_pushed, true)
-            {
-                socket.push_close(cx, leaving.reason);
-            }
-            if !socket.has_unwritten() {
-                break;
-            }
-            match socket.poll_flush(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Pending => {
-                    self.blocked = true;
-                    break;
-                }
-                Poll::Ready(Err(_)) => {
-                    self.socket = None;
-                    self.connection.close(Reason::TransportError);
-                    self.look();
-                }
-            }
-        }
-        shrink(&mut self.batch);
-        self.shut_down(cx);
-    }
-
-    /// Closes the sending side when everything is sent.
-    fn shut_down(&mut self, cx: &mut Context<'_>) {
-        if let (Some(leaving), Some(socket)) = (&mut self.leaving, &mut self.socket)
-            && leaving.close_pushed
-            && !leaving.shut_down
-            && !socket.has_unwritten()
-        {
-            leaving.shut_down = socket.poll_shutdown(cx).is_ready();
-        }
-    }
-
-    /// Does what the clock says.
-    fn tick(&mut self) -> bool {
-        let now = Instant::now();
-        if let Some(leaving) = &self.leaving {
-            let late = now >= leaving.by;
-            return late && self.socket.take().is_some();
-        }
-        if self.establish_by.is_some_and(|by| now >= by) {
-            self.connection.close(Reason::ConnectTimeout);
-            return true;
-        }
-        match self.heartbeat {
-            Heartbeat::PingAt(at) if now >= at => self.ping(at),
-            // Its answer may wait behind the messages that there is no room for.
-            Heartbeat::PongBy(by) if now >= by && !self.has_room() => {
-                self.expect_pong(now + self.engine.config.ping_timeout);
-            }
-            Heartbeat::PongBy(by) if now >= by => self.connection.close(Reason::PingTimeout),
-            Heartbeat::PingAt(_) | Heartbeat::PongBy(_) => return false,
-        }
-        true
-    }
-
-    fn ping(&mut self, at: Instant) {
-        self.expect_pong(at + self.engine.config.ping_timeout);
-        if let Some(socket) = &mut self.socket {
-            socket.push_text("2");
-            return;
-        }
-        let mut state = self.connection.lock();
-        if let Some(polling) = &mut state.polling {
-            polling.ping = true;
-            let waker = polling.poll.wake();
-            drop(state);
-            wake(waker);
-        }
-    }
-
-    fn expect_pong(&mut self, by: Instant) {
-        self.heartbeat = Heartbeat::PongBy(by);
-        self.connection.lock().pong_due = Some(by);
-    }
-
     fn is_done(&self) -> bool {
         let Some(leaving) = &self.leaving else { return false };
         if !leaving.closed || self.socket.is_some() {
@@ -391,20 +210,6 @@ impl<P: Protocol> Driver<P> {
             Some(polling) => polling.left || !leaving.reason.takes_leave() || Instant::now() >= leaving.by,
             None => true,
         }
-    }
-
-    /// Whether the clock has something to say already; otherwise it will wake the task.
-    fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let next = match (&self.leaving, &self.heartbeat) {
-            (Some(leaving), _) => leaving.by,
-            (None, Heartbeat::PingAt(at) | Heartbeat::PongBy(at)) => {
-                self.establish_by.map_or(*at, |by| by.min(*at))
-            }
-        };
-        if next < self.sleep.deadline() || self.sleep.is_elapsed() {
-            self.sleep.as_mut().reset(next);
-        }
-        self.sleep.as_mut().poll(cx)
     }
 
     /// Whether there is nothing to do until somebody wakes the task.

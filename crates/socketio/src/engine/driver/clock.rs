@@ -1,0 +1,71 @@
+//! Heartbeats and deadlines.
+
+use std::future::Future;
+use std::task::{Context, Poll};
+
+use tokio::time::Instant;
+
+use super::super::connection::wake;
+use super::{Driver, Heartbeat};
+use crate::Reason;
+use crate::engine::Protocol;
+
+impl<P: Protocol> Driver<P> {
+    /// Does what the clock says.
+    pub(super) fn tick(&mut self) -> bool {
+        let now = Instant::now();
+        if let Some(leaving) = &self.leaving {
+            let late = now >= leaving.by;
+            return late && self.socket.take().is_some();
+        }
+        if self.establish_by.is_some_and(|by| now >= by) {
+            self.connection.close(Reason::ConnectTimeout);
+            return true;
+        }
+        match self.heartbeat {
+            Heartbeat::PingAt(at) if now >= at => self.ping(at),
+            // Its answer may wait behind the messages that there is no room for.
+            Heartbeat::PongBy(by) if now >= by && !self.has_room() => {
+                self.expect_pong(now + self.engine.config.ping_timeout);
+            }
+            Heartbeat::PongBy(by) if now >= by => self.connection.close(Reason::PingTimeout),
+            Heartbeat::PingAt(_) | Heartbeat::PongBy(_) => return false,
+        }
+        true
+    }
+
+    fn ping(&mut self, at: Instant) {
+        self.expect_pong(at + self.engine.config.ping_timeout);
+        if let Some(socket) = &mut self.socket {
+            socket.push_text("2");
+            return;
+        }
+        let mut state = self.connection.lock();
+        if let Some(polling) = &mut state.polling {
+            polling.ping = true;
+            let waker = polling.poll.wake();
+            drop(state);
+            wake(waker);
+        }
+    }
+
+    fn expect_pong(&mut self, by: Instant) {
+        self.heartbeat = Heartbeat::PongBy(by);
+        self.connection.lock().pong_due = Some(by);
+    }
+
+    /// Whether the clock has something to say already; otherwise it will wake the task.
+    pub(super) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let next = match (&self.leaving, &self.heartbeat) {
+            (Some(leaving), _) => leaving.by,
+            (None, Heartbeat::PingAt(at) | Heartbeat::PongBy(at)) => {
+                self.establish_by.map_or(*at, |by| by.min(*at))
+            }
+        };
+        let next = self.hold.map_or(next, |until| until.min(next));
+        if next < self.sleep.deadline() || self.sleep.is_elapsed() {
+            self.sleep.as_mut().reset(next);
+        }
+        self.sleep.as_mut().poll(cx)
+    }
+}

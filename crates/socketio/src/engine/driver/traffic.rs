@@ -1,0 +1,172 @@
+//! Reading packets and writing frames.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::super::connection::wake;
+use super::super::outbox::shrink;
+use super::{Driver, Heartbeat};
+use crate::Reason;
+use crate::codec::engine::Packet;
+use crate::engine::{Message, Protocol};
+
+/// How long nothing follows a frame that [stands alone](crate::engine::Frame): the other side sees it
+/// by itself, not in one chunk with what is next. Clients that wait for one message and then attach their listener for
+/// the next one, as the official test suites do, would miss it.
+const STANDS_ALONE_FOR: Duration = Duration::from_millis(5);
+/// How many packets are read before something is written.
+const READS_PER_ROUND: usize = 64;
+
+impl<P: Protocol> Driver<P> {
+    pub(super) fn has_room(&self) -> bool {
+        self.leaving.is_none()
+            && self.inbox.len() < self.engine.config.inbox_messages
+            && self.inbox_bytes < self.engine.config.inbox_bytes
+    }
+
+    /// Receives as long as the inbox has room.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut progress = false;
+        for _ in 0..READS_PER_ROUND {
+            if self.leaving.is_some() {
+                return self.drain_socket(cx) || progress;
+            }
+            if !self.has_room() {
+                return progress;
+            }
+            let packet = match &mut self.socket {
+                Some(socket) => match socket.poll_read(cx) {
+                    Poll::Pending => return progress,
+                    Poll::Ready(packet) => packet,
+                },
+                None => match self.next_posted() {
+                    None => return progress,
+                    Some(packet) => packet,
+                },
+            };
+            progress = true;
+            if let Err(reason) = packet.and_then(|packet| self.receive(packet)) {
+                self.connection.close(reason);
+                self.look();
+            }
+        }
+        progress
+    }
+
+    /// The next packet that a POST brought.
+    fn next_posted(&mut self) -> Option<Result<Packet, Reason>> {
+        let mut state = self.connection.lock();
+        let polling = state.polling.as_mut()?;
+        if let Some(packet) = polling.body.as_mut()?.next() {
+            return Some(packet.map_err(|_| Reason::ParseError));
+        }
+        polling.body = None;
+        let waker = polling.post.wake();
+        drop(state);
+        wake(waker);
+        None
+    }
+
+    fn receive(&mut self, packet: Packet) -> Result<(), Reason> {
+        let message = match packet {
+            Packet::Text(text) => Message::Text(text),
+            Packet::Binary(bytes) => Message::Binary(bytes),
+            Packet::Pong => {
+                self.heartbeat = Heartbeat::PingAt(Instant::now() + self.engine.config.ping_interval);
+                self.connection.lock().pong_due = None;
+                return Ok(());
+            }
+            Packet::Noop => return Ok(()),
+            Packet::Close => return Err(Reason::TransportClose),
+            Packet::Ping(_) | Packet::Upgrade => return Err(Reason::ParseError),
+        };
+        let weight = message.size();
+        if let Some(job) = self.engine.protocol.receive(&mut self.receiver, message)? {
+            self.inbox.push_back((job, weight));
+            self.inbox_bytes += weight;
+        }
+        Ok(())
+    }
+
+    /// Waits for the other side to close: dropping a socket with unread bytes would reset it, and could take
+    /// the last packets from the client.
+    fn drain_socket(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(socket) = &mut self.socket else { return false };
+        match socket.poll_read(cx) {
+            Poll::Pending => false,
+            Poll::Ready(Ok(_)) => true,
+            Poll::Ready(Err(_)) => {
+                // The answer to the closing may still be unwritten.
+                if socket.poll_flush(cx).is_ready() {
+                    self.socket = None;
+                }
+                true
+            }
+        }
+    }
+
+    /// Writes what waits, gathered into large writes.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) {
+        // While held back, as when the socket takes no more, new frames need not wake the task.
+        self.blocked = self.hold.is_some_and(|until| Instant::now() < until);
+        if !self.blocked {
+            self.hold = None;
+        }
+        while let Some(socket) = &mut self.socket {
+            while socket.has_room() && self.hold.is_none() {
+                match self.batch.pop_front() {
+                    Some(frame) => {
+                        socket.push(&frame);
+                        if frame.stands_alone() {
+                            self.hold = Some(Instant::now() + STANDS_ALONE_FOR);
+                            self.blocked = true;
+                        }
+                    }
+                    None => {
+                        self.connection.take(&mut self.batch);
+                        if self.batch.is_empty() {
+                            break;
+                        }
+                    }
+                }
+            }
+            if let Some(leaving) = &mut self.leaving
+                && self.batch.is_empty()
+                && self.hold.is_none()
+                && !std::mem::replace(&mut leaving.close_pushed, true)
+            {
+                socket.push_close(cx, leaving.reason);
+            }
+            if !socket.has_unwritten() {
+                break;
+            }
+            match socket.poll_flush(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending => {
+                    self.blocked = true;
+                    break;
+                }
+                Poll::Ready(Err(_)) => {
+                    self.socket = None;
+                    self.connection.close(Reason::TransportError);
+                    self.look();
+                }
+            }
+        }
+        shrink(&mut self.batch);
+        self.shut_down(cx);
+    }
+
+    /// Closes the sending side when everything is sent.
+    fn shut_down(&mut self, cx: &mut Context<'_>) {
+        if let (Some(leaving), Some(socket)) = (&mut self.leaving, &mut self.socket)
+            && leaving.close_pushed
+            && !leaving.shut_down
+            && !socket.has_unwritten()
+        {
+            leaving.shut_down = socket.poll_shutdown(cx).is_ready();
+        }
+    }
+}
