@@ -7,7 +7,6 @@ mod health;
 mod secret;
 mod serve;
 mod store;
-mod system;
 mod token;
 
 use std::process::ExitCode;

@@ -11,7 +11,7 @@ use tidings_storage_memory::MemoryStore;
 use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
 use tokio_util::task::TaskTracker;
 
-use crate::system::{SystemClock, SystemIds};
+use tidings_system::{SystemClock, SystemIds};
 
 /// An open store.
 pub(crate) enum Store {

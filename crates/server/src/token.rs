@@ -15,7 +15,7 @@ use tidings_wire::{ClaimNames, Dialect};
 
 use crate::cli::Mint;
 use crate::secret::Secret;
-use crate::system::SystemClock;
+use tidings_system::SystemClock;
 
 /// How far the clocks of two machines may be apart, in seconds.
 const LEEWAY_S: u64 = 5;

@@ -1,4 +1,12 @@
-//! The real clock and the real source of ids.
+//! The real clock and the real source of ids. The domain asks for both through ports, so that rules and tests need neither.
+//!
+//! ```
+//! use tidings_domain::ports::{Clock, IdSource};
+//! use tidings_system::{SystemClock, SystemIds};
+//!
+//! let now = SystemClock.now();
+//! assert_eq!(SystemIds.uuid_v7(now).get_version_num(), 7);
+//! ```
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,7 +16,7 @@ use uuid::Uuid;
 
 /// The system's clock.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SystemClock;
+pub struct SystemClock;
 
 impl Clock for SystemClock {
     #[expect(clippy::disallowed_methods, reason = "this is the clock that is injected everywhere else")]
@@ -20,7 +28,7 @@ impl Clock for SystemClock {
 
 /// UUIDv7 with the operating system's randomness.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct SystemIds;
+pub struct SystemIds;
 
 impl IdSource for SystemIds {
     fn uuid_v7(&self, at: Timestamp) -> Uuid {
