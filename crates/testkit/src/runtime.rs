@@ -10,9 +10,21 @@ pub const DEADLINE: Duration = Duration::from_secs(60);
 ///
 /// # Panics
 /// When the runtime cannot start, and when the deadline passes.
-#[expect(clippy::expect_used, reason = "a test that cannot run must fail")]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build();
-    let runtime = runtime.expect("a runtime");
+    let runtime = runtime.expect("a runtime starts");
     runtime.block_on(async { tokio::time::timeout(DEADLINE, future).await.expect("no test hangs") })
+}
+
+/// Waits until `holds`, letting everything else run in between.
+///
+/// # Panics
+/// When it does not hold within [`DEADLINE`].
+pub async fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
+    let waiting = async {
+        while !holds() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    assert!(tokio::time::timeout(DEADLINE, waiting).await.is_ok(), "never came to pass: {what}");
 }

@@ -1,0 +1,14 @@
+//! The contract of a store, on the store in memory.
+
+use std::sync::Arc;
+
+use tidings_domain::ports::Notifier;
+use tidings_storage_memory::MemoryStore;
+use tidings_testkit::Stores;
+
+#[expect(clippy::unused_async, reason = "the contract opens stores that have to wait")]
+async fn open(notifier: Arc<dyn Notifier>) -> Stores {
+    Stores::of(MemoryStore::new(notifier))
+}
+
+tidings_testkit::store_contract!(open, cases = 64);

@@ -1,0 +1,214 @@
+//! Messages, read back.
+#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
+
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+use tidings_domain::change::Change;
+use tidings_domain::decision::Decided;
+use tidings_domain::id::{SessionId, ThreadId};
+use tidings_domain::message::{Author, Message, Origin};
+use tidings_domain::page::{MessagePage, PageEnd, PageLimit};
+use tidings_domain::ports::IdSource;
+use tidings_domain::seq::Seq;
+use tidings_domain::snapshot::Scope;
+use tidings_domain::text::{BODY_BYTES_MAX, BODY_CHARS_MAX, DraftHash};
+use tidings_domain::time::Timestamp;
+
+use crate::fixture::Fixture;
+use crate::people::{ALICE, BOB, ERIN, body, key};
+use crate::rules::{Draft, Refused, Rule, replacing, sending};
+use crate::strategies;
+
+async fn seqs(fixture: &Fixture, thread: ThreadId, page: MessagePage) -> Vec<u64> {
+    let found = fixture.stores.messages.page(thread, &page).await.expect("the store works");
+    found.iter().map(|message| message.seq.get()).collect()
+}
+
+/// From either end, between bounds that are not part of it, always upwards.
+pub async fn pages_go_both_ways(fixture: &Fixture) {
+    use PageEnd::{Newest, Oldest};
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let other = fixture.opened(&[ALICE, BOB]).await.id;
+    for n in 1..=10 {
+        fixture.says(thread, ALICE, &format!("message {n}")).await;
+        fixture.says(other, BOB, "elsewhere").await;
+    }
+    let page = |after, before: Option<u64>, from, limit| MessagePage {
+        after: Seq::new(after),
+        before: before.map(Seq::new),
+        from,
+        limit: PageLimit::clamped(limit),
+    };
+    for (asked, expected) in [
+        (page(0, None, Newest, 3), vec![8, 9, 10]),
+        (page(0, None, Oldest, 3), vec![1, 2, 3]),
+        (page(0, None, Newest, 500), (1..=10).collect()),
+        (page(0, Some(8), Newest, 3), vec![5, 6, 7]),
+        (page(0, Some(3), Newest, 3), vec![1, 2]),
+        (page(3, None, Oldest, 3), vec![4, 5, 6]),
+        (page(9, None, Oldest, 3), vec![10]),
+        (page(3, Some(6), Oldest, 10), vec![4, 5]),
+        (page(3, Some(9), Newest, 2), vec![7, 8]),
+        (page(0, Some(1), Newest, 3), vec![]),
+        (page(10, None, Oldest, 3), vec![]),
+        (page(5, Some(5), Oldest, 3), vec![]),
+        (page(7, Some(3), Newest, 3), vec![]),
+        (page(u64::MAX, Some(0), Newest, 3), vec![]),
+        (page(0, Some(u64::MAX), Newest, 1), vec![10]),
+    ] {
+        assert_eq!(seqs(fixture, thread, asked).await, expected, "{asked:?}");
+    }
+}
+
+/// An edited and a deleted message keep seq, number and neighbours, and take a modseq; unread subtracts tombstones.
+pub async fn edits_and_tombstones_keep_their_place(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let mut sent = Vec::new();
+    for n in 1..=5 {
+        sent.push(fixture.says(thread, ALICE, &format!("message {n}")).await);
+    }
+    let at = fixture.clock.advance(3);
+    let edited = fixture
+        .does(replacing(thread, sent[1].id, move |message| {
+            message.body = body("better");
+            message.edited_at = Some(at);
+        }))
+        .await;
+    let deleted =
+        fixture.does(replacing(thread, sent[3].id, move |message| message.deleted_at = Some(at))).await;
+    assert!(edited.modseq > sent[4].modseq && deleted.modseq > edited.modseq);
+    assert_eq!(fixture.thread(thread).await.modseq, deleted.modseq);
+    assert_eq!(fixture.thread(thread).await.last_seq, Seq::new(5));
+    let expected = [sent[0].clone(), edited, sent[2].clone(), deleted.clone(), sent[4].clone()];
+    assert_eq!(fixture.messages(thread).await, expected);
+    assert_eq!(fixture.entry(BOB, thread).await.unread, 4);
+    assert_eq!(fixture.entry(ALICE, thread).await.unread, 0);
+    let heard = fixture.heard.heard_of(thread);
+    assert_eq!(heard.last().map(|commit| &commit.changes[..]), Some(&[Change::ReplaceMessage(deleted)][..]));
+
+    let last =
+        fixture.does(replacing(thread, sent[4].id, move |message| message.deleted_at = Some(at))).await;
+    let entry = fixture.entry(BOB, thread).await;
+    assert_eq!((entry.unread, entry.last_message), (3, Some(last)), "a tombstone may be the last message");
+}
+
+/// Every column of a message comes back as it was written, by whatever way it is read.
+pub async fn every_field_of_a_message_round_trips(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, ERIN]).await.id;
+    let session = Origin::Session(SessionId::from_uuid(fixture.ids.uuid_v7(fixture.now())));
+    let member = Author::Member { user: ERIN.id(), role: "rôle'\"\\😀".parse().expect("a role") };
+    let millis = Timestamp::from_millis;
+    let (some, none) = ((Some(millis(1_767_400_000_001)), Some(millis(1_767_400_000_999))), (None, None));
+    let key = Some(key("k'\"\\ é😀"));
+    for (author, client_key, origin, (edited_at, deleted_at)) in [
+        (member.clone(), key, session, some),
+        (member.clone(), None, Origin::Request, none),
+        (Author::System, None, Origin::Request, none),
+        (Author::System, None, session, some),
+    ] {
+        let (id, created_at) = (fixture.message_id(), fixture.clock.advance(1));
+        let text = body("what is kept");
+        let writing = Rule::new(Scope::thread(thread), move |found| {
+            let thread = found.thread().ok_or(Refused("no thread"))?;
+            let message = Message {
+                id,
+                number: found.next_number(),
+                thread: thread.id,
+                seq: thread.last_seq.next(),
+                modseq: thread.modseq.next(),
+                author: author.clone(),
+                body: text.clone(),
+                client_key: client_key.clone(),
+                draft: DraftHash::from_bytes([
+                    0, 1, 2, 3, 4, 5, 6, 7, 0x80, 0xff, 0xfe, 0x27, 0x22, 0x5c, 0, 0,
+                ]),
+                origin,
+                created_at,
+                edited_at,
+                deleted_at,
+            };
+            Ok(Decided { changes: vec![Change::AppendMessage(message.clone())], output: message })
+        });
+        let written = fixture.does(writing).await;
+        assert_eq!(fixture.stores.messages.message(id).await, Ok(Some(written.clone())));
+        assert_eq!(fixture.messages(thread).await.last(), Some(&written));
+        assert_eq!(fixture.entry(ALICE, thread).await.last_message, Some(written.clone()));
+        let looking = Rule::new(Scope::thread(thread).message(id), move |found| {
+            Ok(Decided { changes: Vec::new(), output: found.message(id)?.cloned() })
+        });
+        assert_eq!(fixture.does(looking).await, Some(written.clone()));
+        assert_eq!(fixture.thread(thread).await.last_message_at, written.created_at);
+    }
+}
+
+/// Bodies and keys of every plane, with every sign that some layer takes for its own, up to the largest.
+pub async fn any_text_round_trips(fixture: &Fixture) {
+    let mut runner = TestRunner::deterministic();
+    let bodies = strategies::bodies();
+    let mut any = || bodies.new_tree(&mut runner).expect("a body").current();
+    let mut texts: Vec<_> = (0..60).map(|_| any()).collect();
+    texts.extend(
+        [
+            "'; drop table message; --",
+            "\"quotes\" \\ back\\\\slashes \n new \r\n lines \t tabs",
+            "\u{1}",
+            "{\"json\": [1, null]}",
+            "null",
+            "0x00",
+            "1e400",
+            " leading and trailing ",
+            "e\u{301} is not é",
+            "שלום مرحبا \u{202e}reversed\u{202c}",
+            "👩‍👩‍👧‍👦🏳️‍🌈🇪🇺",
+            "\u{10ffff}\u{fffe}\u{ffff}",
+        ]
+        .map(body),
+    );
+    texts.push(body(&"😀".repeat(BODY_CHARS_MAX)));
+    texts.push(body(&"\u{1}".repeat(BODY_CHARS_MAX)));
+    assert_eq!("😀".len() * BODY_CHARS_MAX, 40_000);
+    assert!(BODY_BYTES_MAX >= 40_000);
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let mut sent = Vec::new();
+    for body in texts {
+        let draft = Draft { body: body.clone(), ..fixture.draft(thread, ALICE, "replaced", None) };
+        let message = fixture.does(sending(draft)).await.message;
+        assert_eq!(message.body, body);
+        sent.push(message);
+    }
+    assert_eq!(fixture.messages(thread).await, sent);
+    let keys = strategies::client_keys();
+    for _ in 0..60 {
+        let key = keys.new_tree(&mut runner).expect("a key").current();
+        let draft = Draft { key: Some(key), ..fixture.draft(thread, ALICE, "keyed", None) };
+        let first = fixture.does(sending(draft.clone())).await.message;
+        let again = fixture.does(sending(draft)).await;
+        assert_eq!((again.message, again.duplicate), (first, true));
+    }
+}
+
+/// The newest message before a time, equal times belonging together; 0 before the first.
+pub async fn the_last_before_a_time(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let start = fixture.now();
+    // Written at +0, +0, +10, +10, +10, +11, +500.
+    for wait in [0, 0, 10, 0, 0, 1, 489] {
+        fixture.clock.advance(wait);
+        fixture.says(thread, ALICE, "hello").await;
+    }
+    for (millis, expected) in [
+        (i64::MIN / 2, 0),
+        (-1, 0),
+        (0, 0),
+        (1, 2),
+        (10, 2),
+        (11, 5),
+        (12, 6),
+        (500, 6),
+        (501, 7),
+        (1_000_000, 7),
+    ] {
+        let found = fixture.stores.messages.last_before(thread, start.plus_millis(millis)).await;
+        assert_eq!(found, Ok(Seq::new(expected)), "{millis} ms after the first");
+    }
+}
