@@ -126,6 +126,15 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError>;
 
+    /// The user to whom the host has tied this subject of an issuer: a Firebase uid is not the user's id.
+    ///
+    /// # Errors
+    /// [`StoreError`]; nobody is `None`.
+    async fn user_by_subject(&self, issuer: &str, subject: &str) -> Result<Option<User>, StoreError> {
+        let _ = (issuer, subject);
+        Ok(None)
+    }
+
     /// Keeps what the host told about a user; gives it back with the number it has, which never changes.
     ///
     /// # Errors

@@ -43,9 +43,26 @@ pub struct Actor {
 
 /// What a verified token says.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Identity {
-    /// The user it speaks for, as far as its claims describe them.
+    /// The user it speaks for, as far as its claims or the directory describe them.
     pub user: User,
     /// When it stops holding.
     pub expires_at: Timestamp,
+    /// Whether it speaks for the host itself, which may use the host API; such a token enters no dialect.
+    pub is_service: bool,
+}
+
+impl Identity {
+    /// A user's identity.
+    #[must_use]
+    pub const fn user(user: User, expires_at: Timestamp) -> Self {
+        Self { user, expires_at, is_service: false }
+    }
+
+    /// The host's own identity; `user` names the service in logs.
+    #[must_use]
+    pub const fn service(user: User, expires_at: Timestamp) -> Self {
+        Self { user, expires_at, is_service: true }
+    }
 }

@@ -121,7 +121,7 @@ fn user_of(claims: &Map<String, Value>, names: &ClaimNames) -> Result<Identity, 
     }
     user.avatar_url = claim(claims, names.avatar_url).map(str::to_owned);
     user.role = role;
-    Ok(Identity { user, expires_at })
+    Ok(Identity::user(user, expires_at))
 }
 
 /// Why a token does not hold, without a word about our keys.
