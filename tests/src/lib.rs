@@ -8,6 +8,7 @@ mod http;
 mod log;
 mod node;
 mod server;
+mod shell;
 mod socket;
 mod users;
 
@@ -18,6 +19,7 @@ pub use http::{Response, Rest, raw};
 pub use log::Log;
 pub use node::{Transports, node_folder, scenario, stock_modules};
 pub use server::{Data, Server, Store};
+pub use shell::Pasted;
 pub use socket::{Heard, Socket};
 pub use users::{SECRET, User, Users};
 

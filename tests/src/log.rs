@@ -27,7 +27,7 @@ struct State {
 
 impl Log {
     /// Takes over both pipes of `child`.
-    pub(crate) fn of(child: &mut Child) -> Self {
+    pub fn of(child: &mut Child) -> Self {
         let log = Self::default();
         log.state().open = 2;
         log.follow(child.stdout.take());

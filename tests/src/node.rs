@@ -58,7 +58,7 @@ pub fn stock_modules() -> anyhow::Result<PathBuf> {
 /// Runs `tests/node/NAME.mjs` against a server and waits for its end.
 ///
 /// # Errors
-/// The script's output and the server's, when it fails or takes longer than its deadline.
+/// The script's output and the server's, when it fails, takes longer than its deadline or makes the server panic.
 pub fn scenario(name: &str, server: &Server, users: &Users, transports: Transports) -> anyhow::Result<()> {
     stock_modules()?;
     let world = json!({
@@ -88,5 +88,5 @@ pub fn scenario(name: &str, server: &Server, users: &Users, transports: Transpor
         log.text(),
         server.log().text()
     );
-    Ok(())
+    server.unshaken().with_context(|| format!("{name} over {transports:?}"))
 }

@@ -132,6 +132,17 @@ impl Server {
         &self.log
     }
 
+    /// Whether it has gone through everything so far without a panic: a panic in one connection's task harms nobody
+    /// else, and would go unseen.
+    ///
+    /// # Errors
+    /// The log with the panic.
+    pub fn unshaken(&self) -> anyhow::Result<()> {
+        let log = self.log.text();
+        ensure!(!log.contains("panicked at"), "the server panicked:\n{log}");
+        Ok(())
+    }
+
     /// Kills it as a power cut would: SIGKILL, at once.
     ///
     /// # Errors
