@@ -68,6 +68,12 @@ const RULES: &[Rule] = &[
         outside: Outside::AnyBut(NOT_PURE),
     },
     Rule {
+        krate: "tidings-system",
+        workspace: &["tidings-domain"],
+        tests: &[],
+        outside: Outside::Only(&["getrandom", "uuid"]),
+    },
+    Rule {
         krate: "tidings-testkit",
         workspace: &["tidings-domain"],
         tests: &["tidings-storage-memory"],
@@ -108,6 +114,7 @@ const RULES: &[Rule] = &[
         workspace: &[
             "tidings-domain",
             "tidings-wire",
+            "tidings-system",
             "tidings-storage-memory",
             "tidings-storage-sqlite",
             "tidings-socketio",

@@ -16,7 +16,7 @@ pub(crate) struct Program {
 
 /// What `cargo xtask test` looks for.
 pub(crate) const NEEDED: &[Program] = &[
-    Program { name: "node", version: "--version", why: "runs the stock clients; 18 or later", package: None },
+    Program { name: "node", version: "--version", why: "runs the stock clients; 20 or later", package: None },
     Program { name: "npm", version: "--version", why: "installs the stock clients", package: None },
     Program {
         name: "strace",
