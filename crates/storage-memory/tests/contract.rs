@@ -6,7 +6,6 @@ use tidings_domain::ports::Notifier;
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::Stores;
 
-#[expect(clippy::unused_async, reason = "the contract opens stores that have to wait")]
 async fn open(notifier: Arc<dyn Notifier>) -> Stores {
     Stores::of(MemoryStore::new(notifier))
 }

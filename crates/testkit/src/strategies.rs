@@ -7,8 +7,10 @@ use tidings_domain::text::{BODY_BYTES_MAX, BODY_CHARS_MAX, Body, ClientKey};
 use tidings_domain::time::Timestamp;
 use uuid::Uuid;
 
-/// A character that some layer may get wrong: quotes, escapes, controls, white space, combining marks, right-to-left
-/// text and its overrides, zero-width joiners, emoji, noncharacters, and any other of any plane.
+/// A character that some layer may get wrong.
+///
+/// Quotes, escapes, controls, white space, combining marks, right-to-left text and its overrides, zero-width joiners,
+/// emoji, noncharacters, and any other of any plane.
 pub fn awkward_char() -> impl Strategy<Value = char> {
     prop_oneof![
         4 => prop::char::range('a', 'z'),

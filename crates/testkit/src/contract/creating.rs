@@ -1,5 +1,4 @@
 //! Threads come into being.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,4 @@
 //! What a decision sees, and what its verdict does.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use tidings_domain::change::Change;
 use tidings_domain::decision::Decided;

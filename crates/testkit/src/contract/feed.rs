@@ -1,5 +1,4 @@
 //! The log: what changed after a mark.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::id::ThreadId;

@@ -1,5 +1,4 @@
 //! Client keys: a send that is repeated is one send.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use super::together::together;
 use crate::fixture::Fixture;

@@ -1,5 +1,4 @@
 //! A user's list of threads.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use tidings_domain::context::{ContextRef, Party};
 use tidings_domain::id::ThreadId;

@@ -1,5 +1,4 @@
 //! Members, their markers, and the thread's own fields.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use tidings_domain::change::Change;
 use tidings_domain::member::{MarkedVia, Member, ReadMarker, Standing};

@@ -1,6 +1,12 @@
 //! The contract of a store, as tests: what the ports promise, one promise a case.
 //!
 //! Run them with [`store_contract!`](crate::store_contract). Every case gets an empty store.
+#![expect(
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::panic,
+    reason = "a case panics when the store breaks the promise"
+)]
 
 pub mod creating;
 pub mod deciding;
@@ -20,7 +26,7 @@ use crate::runtime::block_on;
 ///
 /// # Panics
 /// When the store breaks the promise.
-pub fn run<S: Subject>(case: impl AsyncFn(&Fixture)) {
+pub fn run<S: Subject>(case: &impl AsyncFn(&Fixture)) {
     block_on(async {
         let fixture = Fixture::open::<S>().await;
         case(&fixture).await;
@@ -138,7 +144,7 @@ macro_rules! __store_contract {
                 $(
                     #[test]
                     fn $case() {
-                        $crate::contract::run::<S>($crate::contract::$module::$case);
+                        $crate::contract::run::<S>(&$crate::contract::$module::$case);
                     }
                 )*
             }

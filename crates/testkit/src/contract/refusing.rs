@@ -1,5 +1,4 @@
 //! Decisions with a mistake in them: they fail alone, and leave nothing.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use tidings_domain::change::Change;
 use tidings_domain::decision::Decided;

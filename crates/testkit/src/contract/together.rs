@@ -1,5 +1,4 @@
 //! Many at once.
-#![expect(clippy::missing_panics_doc, reason = "a case panics when the store breaks the promise")]
 
 use std::collections::BTreeSet;
 use std::future::Future;
