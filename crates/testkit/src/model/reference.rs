@@ -242,7 +242,7 @@ impl ReferenceStateMachine for Reference {
                 .prop_map(|((thread, by), message)| Step::MarkMessage { thread, by, message }),
             2 => (at(), prop::option::of(0..14_u64), 1..6_u32)
                 .prop_map(|((thread, by), before, limit)| Step::Page { thread, by, before, limit }),
-            3 => (thread, message).prop_map(|(thread, message)| Step::Delete { thread, message }),
+            3 => (thread.clone(), message).prop_map(|(thread, message)| Step::Delete { thread, message }),
             1 => (at(), prop::sample::select(standings))
                 .prop_map(|((thread, by), standing)| Step::Stand { thread, by, standing }),
         ]
