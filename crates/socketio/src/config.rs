@@ -27,6 +27,8 @@ pub struct Config {
     pub max_args: usize,
     /// Most acks that the server waits for, per connection. Default 64.
     pub max_pending_acks: usize,
+    /// Most times in a row that a connection may be refused a namespace; once more closes it. Default 16.
+    pub max_refusals: usize,
     /// Most frames sent to a socket while its `connect` has not returned. Default 256.
     pub max_early_frames: usize,
 }
@@ -47,6 +49,7 @@ impl Default for Config {
             max_depth: 64,
             max_args: 64,
             max_pending_acks: 64,
+            max_refusals: 16,
             max_early_frames: 256,
         }
     }

@@ -1,5 +1,6 @@
 //! What a user of Socket.IO implements, and what it is given and gives back.
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -56,7 +57,7 @@ pub trait Service: Send + Sync + 'static {
 }
 
 /// A client's wish to enter a namespace.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 #[non_exhaustive]
 pub struct Connect {
     pub(crate) namespace: Arc<str>,
@@ -65,13 +66,30 @@ pub struct Connect {
     pub(crate) recovery: Option<Recovery>,
 }
 
+/// Without the auth payload: it is a secret.
+impl fmt::Debug for Connect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connect")
+            .field("namespace", &self.namespace)
+            .field("handshake", &self.handshake)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a reconnecting client says about where it was (connection state recovery).
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// The private id that [`Accepted::pid`] gave it.
     pub pid: String,
     /// The offset of the last event it saw: the last argument of that event, if it was a string.
     pub offset: Option<String>,
+}
+
+/// Without the private id.
+impl fmt::Debug for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recovery").field("offset", &self.offset).finish_non_exhaustive()
+    }
 }
 
 impl Connect {
@@ -110,11 +128,20 @@ impl Connect {
 }
 
 /// A client may enter.
-#[derive(Debug)]
 pub struct Accepted<S> {
     pub(crate) session: S,
     pub(crate) pid: Option<String>,
     pub(crate) frames: Vec<Encoded>,
+}
+
+/// Without the private id.
+impl<S: fmt::Debug> fmt::Debug for Accepted<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Accepted")
+            .field("session", &self.session)
+            .field("frames", &self.frames.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl<S> Accepted<S> {

@@ -46,6 +46,8 @@ pub(crate) struct Session<S> {
     members: Vec<Member<S>>,
     /// The server has refused or ended a namespace, so packets for it may still be on their way.
     has_ended_some: bool,
+    /// Refusals since the last acceptance.
+    refusals: usize,
 }
 
 struct Member<S> {
@@ -202,11 +204,11 @@ impl<S: Service> Namespaces<S> {
             return;
         }
         if !self.service.has_namespace(&namespace) {
-            session.refuse(&namespace, &Refused::new("Invalid namespace"));
+            self.refuse(session, &namespace, &Refused::new("Invalid namespace"));
             return;
         }
         let Ok(id) = Id::random() else {
-            session.refuse(&namespace, &Refused::new("Server unavailable"));
+            self.refuse(session, &namespace, &Refused::new("Server unavailable"));
             return;
         };
         let namespace: Arc<str> = namespace.as_str().into();
@@ -220,6 +222,7 @@ impl<S: Service> Namespaces<S> {
         match self.service.connect(request, socket.clone()).await {
             Ok(accepted) => {
                 session.client.connection.set_established(true);
+                session.refusals = 0;
                 let acceptance = Acceptance { sid: id.to_string(), pid: accepted.pid };
                 let acceptance = Encoded(encode(Kind::Connect, &namespace, &acceptance).0.alone());
                 let entered = socket.enter(acceptance, accepted.frames);
@@ -230,8 +233,18 @@ impl<S: Service> Namespaces<S> {
             }
             Err(refused) => {
                 socket.leave();
-                session.refuse(&namespace, &refused);
+                self.refuse(session, &namespace, &refused);
             }
+        }
+    }
+
+    fn refuse(&self, session: &mut Session<S::Session>, namespace: &str, refused: &Refused) {
+        let connection = &session.client.connection;
+        connection.send(&encode(Kind::ConnectError, namespace, refused).0);
+        session.has_ended_some = true;
+        session.refusals += 1;
+        if session.refusals > self.config.max_refusals {
+            connection.close(Reason::Closed("too many refusals"));
         }
     }
 
@@ -279,11 +292,6 @@ impl<S> Session<S> {
         self.members.iter().position(|member| member.socket.is_outside())
     }
 
-    fn refuse(&mut self, namespace: &str, refused: &Refused) {
-        self.has_ended_some = true;
-        self.client.connection.send(&encode(Kind::ConnectError, namespace, refused).0);
-    }
-
     /// A packet for a namespace that the client is not in. It may have crossed the server's word on its way;
     /// otherwise the client breaks the protocol.
     fn astray(&self) {
@@ -307,7 +315,7 @@ impl<S: Service> Protocol for Namespaces<S> {
             Arc::new(Client::new(connection, self.config.max_early_frames, self.config.max_pending_acks));
         let receiver = Receiver { client: Arc::clone(&client), partial: None };
         let handshake = Arc::new(handshake);
-        (receiver, Session { client, handshake, members: Vec::new(), has_ended_some: false })
+        (receiver, Session { client, handshake, members: Vec::new(), has_ended_some: false, refusals: 0 })
     }
 
     fn receive(&self, receiver: &mut Self::Receiver, message: Message) -> Result<Option<Job>, Reason> {

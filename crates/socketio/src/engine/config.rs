@@ -20,7 +20,8 @@ pub struct Config {
     pub ping_timeout: Duration,
     /// Largest message and largest polling request in bytes; told to clients. Default 1,000,000.
     pub max_payload: usize,
-    /// The same before the connection is [established](super::Connection::set_established). Default 32 KiB.
+    /// The same before the connection is [established](super::Connection::set_established), and most bytes
+    /// that wait to be handled then. Default 32 KiB.
     pub max_payload_unestablished: usize,
     /// How long a connection may go without being established. `None`, the default: for ever; connections
     /// then count as established from the start.

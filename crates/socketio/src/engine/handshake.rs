@@ -1,5 +1,6 @@
 //! What is kept of the request that opened a session.
 
+use std::fmt;
 use std::net::SocketAddr;
 
 use http::request::Parts;
@@ -17,12 +18,22 @@ pub enum Transport {
 }
 
 /// What is kept of the request that opened a session: small, and a copy, so that the request's buffers go.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Handshake {
     peer: Option<SocketAddr>,
     transport: Transport,
     query: Box<str>,
     headers: Box<[(HeaderName, HeaderValue)]>,
+}
+
+/// Without the query and the headers: they may hold secrets.
+impl fmt::Debug for Handshake {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Handshake")
+            .field("peer", &self.peer)
+            .field("transport", &self.transport)
+            .finish_non_exhaustive()
+    }
 }
 
 /// The query and the kept headers are larger than [`Config::max_handshake`].

@@ -192,7 +192,10 @@ fn take(
 ) -> Poll<Result<Tail, Refusal>> {
     let mut guard = connection.lock();
     let State { ending, outbox, sleeper, polling, .. } = &mut *guard;
-    let Some(polling) = polling else { return Poll::Ready(Err(Refusal::BadRequest)) };
+    let Some(polling) = polling.as_mut().filter(|polling| !matches!(polling.upgrade, Upgrade::Done(_)))
+    else {
+        return Poll::Ready(Err(Refusal::BadRequest));
+    };
     if let Some(reason) = *ending {
         polling.left = true;
         outbox.take(frames);

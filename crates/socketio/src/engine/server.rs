@@ -75,7 +75,12 @@ impl<P: Protocol> Engine<P> {
         let id = Id::random().map_err(|_| Refusal::Unavailable)?;
         let limits = Limits { frames: self.config.outbox_frames, bytes: self.config.outbox_bytes };
         let connection = Connection::new(id, limits, self.config.connect_timeout.is_none(), polling);
-        self.sessions.lock().insert(id, connection.clone());
+        let mut sessions = self.sessions.lock();
+        // Checked under the lock under which a shutdown looks for sessions to close.
+        if self.draining.load(Ordering::Acquire) {
+            return Err(Refusal::Unavailable);
+        }
+        sessions.insert(id, connection.clone());
         Ok(connection)
     }
 

@@ -4,6 +4,7 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
 use http::request::Parts;
@@ -19,6 +20,10 @@ use super::websocket::WebSocket;
 use super::{Body, Config, Connection};
 use crate::Reason;
 use crate::codec::engine::Packet;
+
+/// How long after the answer to its probe a client may say that it has moved, before a waiting poll is released.
+/// A poll that crossed the move on its way is refused then, instead of being answered as if nothing had happened.
+const RELEASE_AFTER: Duration = Duration::from_millis(10);
 
 /// A request's way to a WebSocket, and the response that opens it.
 pub(crate) fn switch(request: &mut Parts) -> Result<(OnUpgrade, Response<Body>), Refusal> {
@@ -125,16 +130,27 @@ async fn probe(connection: &Connection, on_upgrade: OnUpgrade, config: &Config) 
     probed(connection);
     socket.push_text("3probe");
     poll_fn(|cx| socket.poll_flush(cx)).await.ok()?;
-    match poll_fn(|cx| socket.poll_read(cx)).await {
-        Ok(Packet::Upgrade) => Some(socket),
-        _ => None,
-    }
+    let mut next = poll_fn(|cx| socket.poll_read(cx));
+    let packet = match timeout(RELEASE_AFTER, &mut next).await {
+        Ok(packet) => packet,
+        Err(_) => {
+            release(connection);
+            next.await
+        }
+    };
+    matches!(packet, Ok(Packet::Upgrade)).then_some(socket)
 }
 
 fn probed(connection: &Connection) {
+    if let Some(polling) = &mut connection.lock().polling {
+        polling.upgrade = Upgrade::Probed;
+    }
+}
+
+/// Has a waiting poll answered with nothing: the client moves when it is.
+fn release(connection: &Connection) {
     let mut state = connection.lock();
     let Some(polling) = &mut state.polling else { return };
-    polling.upgrade = Upgrade::Probed;
     let poller = polling.poll.wake();
     polling.release = poller.is_some();
     drop(state);

@@ -11,6 +11,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::connection::wake;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
 use super::websocket::WebSocket;
@@ -111,7 +112,9 @@ impl<P: Protocol> Driver<P> {
         };
         drop(state);
         if let Some(polling) = moved {
-            let polling = *polling;
+            let mut polling = *polling;
+            wake(polling.poll.wake());
+            wake(polling.post.wake());
             if let Upgrade::Done(mut socket) = polling.upgrade {
                 socket.set_max_payload(self.engine.config.payload_limit(self.established));
                 if polling.ping {
@@ -215,12 +218,14 @@ impl<P: Protocol> Driver<P> {
     /// Whether there is nothing to do until somebody wakes the task.
     fn rests(&mut self, cx: &Context<'_>) -> bool {
         let (has_room, leaving) = (self.has_room(), self.leaving.is_some());
+        let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
         let mut state = self.connection.lock();
         let news = state.nudged
             || (state.ending.is_some() && !leaving)
             || match &state.polling {
                 Some(polling) => {
                     (polling.body.is_some() && has_room)
+                        || (closed && polling.left)
                         || (polling.body.is_none() && matches!(polling.upgrade, Upgrade::Done(_)))
                 }
                 None => self.socket.is_some() && !self.blocked && !leaving && !state.outbox.is_empty(),

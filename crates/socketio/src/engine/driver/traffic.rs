@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::super::connection::wake;
 use super::super::outbox::shrink;
-use super::{Driver, Heartbeat};
+use super::{Driver, Heartbeat, Leaving};
 use crate::Reason;
 use crate::codec::engine::Packet;
 use crate::engine::{Message, Protocol};
@@ -21,9 +21,11 @@ const READS_PER_ROUND: usize = 64;
 
 impl<P: Protocol> Driver<P> {
     pub(super) fn has_room(&self) -> bool {
+        let config = &self.engine.config;
+        let bytes = if self.established { config.inbox_bytes } else { config.max_payload_unestablished };
         self.leaving.is_none()
-            && self.inbox.len() < self.engine.config.inbox_messages
-            && self.inbox_bytes < self.engine.config.inbox_bytes
+            && (self.inbox.is_empty()
+                || (self.inbox.len() < config.inbox_messages && self.inbox_bytes < bytes))
     }
 
     /// Receives as long as the inbox has room.
@@ -93,7 +95,10 @@ impl<P: Protocol> Driver<P> {
     /// Waits for the other side to close: dropping a socket with unread bytes would reset it, and could take
     /// the last packets from the client.
     fn drain_socket(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(socket) = &mut self.socket else { return false };
+        let (Some(socket), Some(Leaving { close_pushed: true, .. })) = (&mut self.socket, &self.leaving)
+        else {
+            return false;
+        };
         match socket.poll_read(cx) {
             Poll::Pending => false,
             Poll::Ready(Ok(_)) => true,

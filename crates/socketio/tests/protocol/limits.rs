@@ -1,0 +1,214 @@
+//! Whatever a client does, it costs a bounded amount and hurts nobody else.
+
+use std::time::{Duration, Instant};
+
+use futures_util::SinkExt as _;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
+
+use crate::harness::{Server, within};
+
+async fn small() -> Server {
+    Server::with(|config| {
+        config.engine.max_payload = 1000;
+        config.engine.max_payload_unestablished = 200;
+        config.max_attachments = 2;
+        config.max_attachment_bytes = 100;
+        config.max_depth = 4;
+        config.max_args = 3;
+        config.max_namespaces = 2;
+        config.max_refusals = 3;
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_closes_a_websocket() {
+    let server = small().await;
+    let mut client = server.client().await;
+    let fits = format!("42[\"m\",\"{}\"]", "x".repeat(900));
+    client.send(&fits).await;
+    assert!(client.next().await.starts_with("42[\"echo\""));
+    client.send(&format!("42[\"m\",\"{}\"]", "x".repeat(1000))).await;
+    client.closed().await;
+    server.logged("disconnect / parse error").await;
+}
+
+#[tokio::test]
+async fn fragments_add_up_to_the_limit() {
+    let server = small().await;
+    let mut client = server.client().await;
+    for number in 0..2000 {
+        let kind = if number == 0 { Data::Text } else { Data::Continue };
+        let frame = Frame::message("4", OpCode::Data(kind), false);
+        if client.socket.send(Message::Frame(frame)).await.is_err() {
+            break;
+        }
+    }
+    client.closed().await;
+    server.logged("disconnect / parse error").await;
+}
+
+#[tokio::test]
+async fn a_post_over_the_limit_is_refused_unread() {
+    let server = small().await;
+    let sid = server.enter().await;
+    assert_eq!(server.post(&sid, &format!("4{}", "x".repeat(1000))).await.0, 413);
+    assert_eq!(server.get(&sid).await.0, 400);
+
+    let sid = server.enter().await;
+    let mut stream = TcpStream::connect(server.address).await.unwrap();
+    let head = format!(
+        "POST /socket.io/?EIO=4&transport=polling&sid={sid} HTTP/1.1\r\nhost: t\r\ntransfer-encoding: chunked\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    for _ in 0..3 {
+        let chunk = format!("190\r\n{}\r\n", "4".repeat(400));
+        drop(stream.write_all(chunk.as_bytes()).await);
+    }
+    let mut status = [0; 12];
+    within(stream.read_exact(&mut status)).await.unwrap();
+    assert_eq!(&status, b"HTTP/1.1 413");
+    server.logged("disconnect / parse error").await;
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn strangers_get_less() {
+    let server = small().await;
+    let mut client = server.websocket("").await;
+    client.next().await;
+    client.send(&format!("40{{\"token\":\"{}\"}}", "x".repeat(300))).await;
+    client.closed().await;
+    let sid = server.open().await;
+    assert_eq!(server.post(&sid, &format!("40{{\"token\":\"{}\"}}", "x".repeat(300))).await.0, 413);
+    let mut client = server.websocket("").await;
+    client.next().await;
+    client.send("451-[\"m\"]").await;
+    client.closed().await;
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn who_enters_no_namespace_must_go() {
+    let server = Server::with(|config| config.engine.connect_timeout = Some(Duration::from_millis(60))).await;
+    let begun = Instant::now();
+    let mut stranger = server.websocket("").await;
+    stranger.next().await;
+    let mut member = server.client().await;
+    stranger.closed().await;
+    assert!(begun.elapsed() >= Duration::from_millis(60));
+    member.send("420[\"m\"]").await;
+    assert_eq!(member.next().await, "430[]");
+    member.send("41").await;
+    member.closed().await;
+    let sid = server.open().await;
+    assert_eq!(server.get(&sid).await, (200, "1".to_owned()));
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn attachments_are_limited_before_they_come() {
+    let server = small().await;
+    for packet in ["453-[\"m\"]", "4551999999-[\"m\"]", "4518446744073709551616-[\"m\"]"] {
+        let mut client = server.client().await;
+        client.send(packet).await;
+        client.closed().await;
+    }
+    let mut client = server.client().await;
+    client.send("452-[\"m\"]").await;
+    client.send_bytes(&[0; 60]).await;
+    client.send_bytes(&[0; 60]).await;
+    client.closed().await;
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn attachments_can_be_switched_off() {
+    let server = Server::with(|config| config.max_attachments = 0).await;
+    for packet in ["451-[\"m\"]", "450-[\"m\"]", "461-0[]"] {
+        let mut client = server.client().await;
+        client.send(packet).await;
+        client.closed().await;
+    }
+    server.logged("disconnect / parse error").await;
+}
+
+#[tokio::test]
+async fn too_deep_or_too_many_arguments_are_withheld_and_can_be_answered() {
+    let server = small().await;
+    let mut client = server.client().await;
+    client.send("420[\"m\",[[[]]]]").await;
+    assert_eq!(client.next().await, "430[[[[]]]]");
+    client.send("42[\"text\",[[[[]]]]]").await;
+    assert_eq!(client.next().await, "42[\"text\",\"the arguments are nested too deeply\"]");
+    client.send("42[\"text\",1,2,3,4]").await;
+    assert_eq!(client.next().await, "42[\"text\",\"the arguments are too many arguments\"]");
+    client.send("421[\"m\",1,2,3]").await;
+    assert_eq!(client.next().await, "431[1,2,3]");
+}
+
+#[tokio::test]
+async fn a_very_deep_message_does_no_harm() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let deep = format!("42[\"text\",{}{}]", "[".repeat(400_000), "]".repeat(400_000));
+    client.send(&deep).await;
+    assert_eq!(client.next().await, "42[\"text\",\"the arguments are nested too deeply\"]");
+}
+
+#[tokio::test]
+async fn namespaces_are_limited() {
+    let server = small().await;
+    let mut client = server.client().await;
+    client.join("40/room1,").await;
+    client.send("40/room2,").await;
+    client.closed().await;
+    let mut client = server.websocket("").await;
+    client.next().await;
+    for _ in 0..4 {
+        client.send("40/nowhere,").await;
+        assert!(client.next().await.starts_with("44/nowhere,"));
+    }
+    client.closed().await;
+    for name in [format!("/{}", "n".repeat(128)), "/a\u{7}".to_owned()] {
+        let mut client = server.client().await;
+        client.send(&format!("40{name},")).await;
+        client.closed().await;
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_utf8_are_refused() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let frame = Frame::message(vec![b'4', 0xed, 0xa0, 0x80], OpCode::Data(Data::Text), true);
+    client.socket.send(Message::Frame(frame)).await.unwrap();
+    client.closed().await;
+    server.logged("disconnect / parse error").await;
+}
+
+#[tokio::test]
+async fn garbage_after_the_handshake_ends_only_that_connection() {
+    let server = Server::start().await;
+    let mut bystander = server.client().await;
+    let mut runner = proptest::test_runner::TestRunner::deterministic();
+    let garbage = prop::collection::vec(any::<u8>(), 1..200);
+    for _ in 0..100 {
+        let bytes = garbage.new_tree(&mut runner).unwrap().current();
+        let mut stream = server.client().await.socket;
+        drop(stream.get_mut().write_all(&bytes).await);
+        drop(stream);
+        let query: String = bytes.iter().map(|byte| format!("%{byte:02x}")).collect();
+        server.request("GET", &format!("EIO=4&transport={query}&sid={query}"), "", "").await;
+        server.request("GET", &format!("{query}&EIO=4&transport=polling&sid={query}"), "", "").await;
+    }
+    server.until(|| server.io.connections() == 1).await;
+    bystander.send("420[\"m\"]").await;
+    assert_eq!(bystander.next().await, "430[]");
+}

@@ -1,0 +1,162 @@
+//! One thing after the other, in bounded queues.
+
+use std::time::Duration;
+
+use tidings_socketio::{Encoded, Sent};
+use tokio_tungstenite::tungstenite::Message;
+
+use crate::harness::{Server, within};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn handlers_run_in_the_order_sent() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.join("40/room,").await;
+    server.gate.add_permits(1000);
+    for number in 0..1000 {
+        client.send("42[\"gate\"]").await;
+        client.send(&format!("42{}[\"m\",{number}]", if number % 2 == 0 { "" } else { "/room," })).await;
+    }
+    for number in 0..1000 {
+        assert!(client.next().await.ends_with(&format!("[\"echo\",{number}]")));
+    }
+}
+
+#[tokio::test]
+async fn a_waiting_handler_stops_nobody_but_its_own_connection() {
+    let server = Server::start().await;
+    let (mut stuck, mut other) = (server.client().await, server.client().await);
+    stuck.send("42[\"gate\"]").await;
+    stuck.send("420[\"m\"]").await;
+    server.logged("gate ").await;
+    let socket = server.seen.sockets.lock()[0].clone();
+    socket.emit("news", &("while waiting",)).unwrap();
+    assert_eq!(stuck.next().await, "42[\"news\",\"while waiting\"]");
+    other.send("420[\"m\"]").await;
+    assert_eq!(other.next().await, "430[]");
+    server.gate.add_permits(1);
+    assert_eq!(stuck.next().await, "430[]");
+}
+
+#[tokio::test]
+async fn a_full_inbox_stops_the_reading() {
+    let server = Server::with(|config| {
+        config.engine.inbox_messages = 4;
+        config.engine.inbox_bytes = 100_000;
+    })
+    .await;
+    let mut client = server.client().await;
+    client.send("42[\"gate\"]").await;
+    let large = Message::text(format!("42[\"m\",\"{}\"]", "x".repeat(60_000)));
+    let mut sent = 0;
+    // The kernel's buffers fill up once nobody reads.
+    while let Ok(done) = tokio::time::timeout(
+        Duration::from_millis(200),
+        futures_util::SinkExt::send(&mut client.socket, large.clone()),
+    )
+    .await
+    {
+        done.unwrap();
+        sent += 1;
+        assert!(sent < 1000, "60 MB were taken in");
+    }
+    server.gate.add_permits(1);
+    for _ in 0..sent {
+        assert!(client.next().await.starts_with("42[\"echo\""));
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_client_left_is_handled() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.send("42[\"gate\"]").await;
+    client.send("42[\"m\",\"last words\"]").await;
+    server.logged("gate ").await;
+    client.send("1").await;
+    drop(client);
+    server.gate.add_permits(1);
+    server.logged("disconnect / transport close").await;
+    let log = server.seen.log.lock().clone();
+    let tail: Vec<&str> = log.iter().skip(1).map(String::as_str).collect();
+    assert_eq!(tail, ["gate ", "m \"last words\"", "disconnect / transport close"]);
+}
+
+#[tokio::test]
+async fn what_was_sent_before_the_server_closed_is_not_handled() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.send("42[\"close\"]").await;
+    client.send("42[\"m\"]").await;
+    client.closed().await;
+    server.logged("disconnect / told").await;
+    assert!(!server.seen.log.lock().iter().any(|line| line == "m "));
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_closed_and_nobody_waits_for_it() {
+    let server = Server::with(|config| config.engine.close_timeout = Duration::from_millis(100)).await;
+    let mut reader = server.client().await;
+    let _sleeper = server.client().await;
+    let sockets = server.seen.sockets.lock().clone();
+    let large = Encoded::event("/", "large", &("x".repeat(100_000),)).unwrap();
+    let mut sent = 0;
+    while sockets[1].send(&large) == Sent::Queued {
+        sent += 1;
+        assert!(sent < 1000, "100 MB were queued");
+        assert_eq!(sockets[0].send(&large), Sent::Queued);
+        assert!(reader.next().await.starts_with("42[\"large\""));
+    }
+    server.logged("disconnect / slow").await;
+    server.until(|| server.io.connections() == 1).await;
+    reader.send("420[\"m\"]").await;
+    assert_eq!(reader.next().await, "430[]");
+}
+
+#[tokio::test]
+async fn ephemeral_frames_give_way() {
+    let server = Server::with(|config| config.engine.outbox_frames = 3).await;
+    let mut client = server.client().await;
+    let socket = server.seen.sockets.lock()[0].clone();
+    let frame = |number: u32| Encoded::event("/", "e", &(number,)).unwrap();
+    // Nothing is written in between: this test and the connection share one thread.
+    let sent = [
+        socket.send(&frame(1).ephemeral()),
+        socket.send(&frame(2)),
+        socket.send(&frame(3).ephemeral()),
+        socket.send(&frame(4)),
+        socket.send(&frame(5)),
+        socket.send(&frame(6).ephemeral()),
+    ];
+    assert_eq!(sent, [Sent::Queued, Sent::Queued, Sent::Queued, Sent::Queued, Sent::Queued, Sent::Dropped]);
+    for number in [2, 4, 5] {
+        assert_eq!(client.next().await, format!("42[\"e\",{number}]"));
+    }
+}
+
+#[tokio::test]
+async fn a_burst_is_delivered_whole() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let socket = server.seen.sockets.lock()[0].clone();
+    for number in 0..3000 {
+        assert_eq!(socket.emit("b", &(number,)).unwrap(), Sent::Queued);
+    }
+    for number in 0..3000 {
+        assert_eq!(client.next().await, format!("42[\"b\",{number}]"));
+    }
+}
+
+#[tokio::test]
+async fn a_polling_client_that_fetches_nothing_is_closed() {
+    let server = Server::with(|config| config.engine.outbox_frames = 10).await;
+    let sid = server.enter().await;
+    let socket = server.seen.sockets.lock()[0].clone();
+    for _ in 0..10 {
+        assert_eq!(socket.emit("b", &()).unwrap(), Sent::Queued);
+    }
+    assert_eq!(socket.emit("b", &()).unwrap(), Sent::Closed);
+    assert_eq!(within(server.get(&sid)).await, (200, "1".to_owned()));
+    server.logged("disconnect / slow").await;
+    server.empty().await;
+}
