@@ -10,7 +10,7 @@ export const world = JSON.parse(process.env.TIDINGS_WORLD);
 export const { url, users, secret } = world;
 
 /** How long any awaited thing may take, in milliseconds. Only failing scenarios ever reach it. */
-export const DEADLINE = 15_000;
+export const DEADLINE = 30_000;
 
 /** Settles like `promise`, or rejects with `what` after the deadline. */
 export function within(promise, what, ms = DEADLINE) {
@@ -272,7 +272,7 @@ export async function run() {
     // A step closes what it opened; what the script opened before stays.
     const kept = new Set(open);
     try {
-      await within(body(), `the step "${name}"`, 60_000);
+      await within(body(), `the step "${name}"`, 4 * DEADLINE);
       console.log(`ok: ${name}`);
     } catch (error) {
       console.log(`FAILED: ${name}`);

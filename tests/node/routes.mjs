@@ -161,15 +161,20 @@ step("messages: newest first, by page and before a date", async () => {
 
 step("more messages than a page holds: 500 at most, and the rest on the next pages", async () => {
   const opened = await thread();
-  const alice = await Client.of(users.alice);
-  const send = (at) => alice.ask("sendMessage", { threadId: opened.id, content: `many ${at}` });
-  await Promise.all(Array.from({ length: 510 }, (_, at) => send(at + 1)));
+  // Over many sockets, because a socket's sends are stored one after another.
+  const sockets = await Promise.all(Array.from({ length: 15 }, () => Client.of(users.alice)));
+  const send = (at) => sockets[at % 15].ask("sendMessage", { threadId: opened.id, content: `many ${at}` });
+  const sent = (await Promise.all(Array.from({ length: 510 }, (_, at) => send(at)))).map(({ message }) => message.id);
   const get = async (query = "") => (await rest(users.bob, "GET", `/messaging/threads/${opened.id}/messages${query}`)).body;
-  const contents = (page) => page.map(({ content }) => content);
-  const newest = Array.from({ length: 510 }, (_, at) => `many ${510 - at}`);
-  assert.deepEqual(contents(await get()), newest.slice(0, 500));
-  assert.deepEqual(contents(await get("?limit=10000")), newest.slice(0, 500));
-  assert.deepEqual(contents(await get("?page=2&limit=500")), newest.slice(500));
+  const ids = (page) => page.map(({ id }) => id);
+  const newest = await get();
+  const remaining = await get("?page=2&limit=500");
+  assert.deepEqual([newest.length, remaining.length], [500, 10]);
+  assert.deepEqual(ids([...newest, ...remaining]).sort(), sent.sort());
+  const dates = [...newest, ...remaining].map(({ createdAt }) => createdAt);
+  assert.deepEqual(dates, dates.toSorted().reverse());
+  assert.deepEqual(ids(await get("?limit=10000")), ids(newest));
+  assert.deepEqual(ids(await get("?page=51&limit=10")), ids(remaining));
   const [entry] = await listed(users.bob, `?campaignId=${opened.campaignId}`);
   assert.equal(entry.unreadCount, 510);
 });

@@ -12,7 +12,7 @@ use crate::server::Server;
 use crate::users::{SECRET, Users};
 
 /// How long a whole scenario may take. Each step in it has a shorter deadline of its own.
-const SCENARIO_DEADLINE: Duration = Duration::from_secs(120);
+const SCENARIO_DEADLINE: Duration = Duration::from_secs(300);
 
 /// What a stock client travels over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
