@@ -292,13 +292,6 @@ impl Client {
 
     /// Waits until the server closes, whatever it sends before.
     pub(crate) async fn closed(&mut self) {
-        within(async {
-            while let Some(Ok(message)) = self.socket.next().await {
-                if message.is_close() {
-                    return;
-                }
-            }
-        })
-        .await;
+        within(async { while let Some(Ok(_)) = self.socket.next().await {} }).await;
     }
 }
