@@ -1,0 +1,88 @@
+//! Golden transcripts: what every session hears and what every request gets, step by step, pinned dialect by dialect.
+//!
+//! A transcript is `<dialect>/<case>.jsonl`: steps, each followed by what came of it. The runner drives the dialect's
+//! table (decode, the use case over the memory store, encode) and plays the sessions by the table's own audiences, so
+//! no transport is involved. `script.rs` says what lines there are. With `TRANSCRIPTS=write` in the environment the
+//! lines that say what came of a step are written anew, to be reviewed like code.
+
+mod coverage;
+mod diff;
+mod live;
+mod names;
+mod script;
+mod store;
+mod world;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use coverage::Coverage;
+use tidings_wire::{Dialect, campaign};
+
+/// The dialects, each with every event that its sessions may hear.
+const DIALECTS: &[(&Dialect, &[&str])] = &[(
+    &campaign::DIALECT,
+    &[
+        "connected",
+        "threadJoined",
+        "threadLeft",
+        "newMessage",
+        "messageRead",
+        "threadRead",
+        "threadUpdated",
+        "userTyping",
+        "error",
+    ],
+)];
+
+/// The transcripts of a dialect, by name.
+fn cases(dialect: &Dialect) -> Vec<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/transcripts").join(dialect.name);
+    let mut cases: Vec<PathBuf> = fs::read_dir(&folder)
+        .expect("a dialect has a folder of transcripts")
+        .map(|entry| entry.expect("a folder's entry").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "jsonl"))
+        .collect();
+    cases.sort();
+    assert!(!cases.is_empty(), "{} holds no transcript", folder.display());
+    cases
+}
+
+/// Plays every transcript of a dialect; gives what they touched, and what did not come as written.
+fn play(dialect: &'static Dialect, write: bool) -> (Coverage, Vec<String>) {
+    let mut coverage = Coverage::default();
+    let mut failures = Vec::new();
+    for path in cases(dialect) {
+        let text = fs::read_to_string(&path).expect("a transcript can be read");
+        let played = tidings_testkit::block_on(script::play(dialect, &text, &mut coverage));
+        let case = format!("{}/{}", dialect.name, path.file_name().unwrap_or_default().display());
+        failures.extend(played.failures.into_iter().map(|failure| format!("{case}:{failure}")));
+        if write && played.text != text {
+            fs::write(&path, played.text).expect("a transcript can be written");
+        }
+    }
+    (coverage, failures)
+}
+
+#[test]
+fn everything_comes_as_written() {
+    let write = std::env::var_os("TRANSCRIPTS").is_some_and(|value| value == "write");
+    for (dialect, _) in DIALECTS {
+        let (_, failures) = play(dialect, write);
+        assert!(
+            write || failures.is_empty(),
+            "{} steps did not come as written (TRANSCRIPTS=write writes them anew):\n\n{}",
+            failures.len(),
+            failures.join("\n")
+        );
+    }
+}
+
+#[test]
+fn every_route_and_event_occurs_well_and_badly() {
+    for (dialect, heard) in DIALECTS {
+        let (coverage, _) = play(dialect, false);
+        let missing = coverage.missing(dialect, heard);
+        assert!(missing.is_empty(), "no transcript of {} shows:\n{}", dialect.name, missing.join("\n"));
+    }
+}
