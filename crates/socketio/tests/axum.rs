@@ -19,7 +19,8 @@ impl Service for Greeter {
     }
 
     async fn event(&self, socket: &mut Socket, event: Event) {
-        socket.emit("greeting", &(event.decode::<String>(0).unwrap_or_default(),)).unwrap();
+        let words = event.decode::<String>(0).unwrap_or_default();
+        socket.emit("greeting", &(words,)).expect("strings are JSON");
     }
 
     async fn disconnect(&self, _: Socket, _: Reason) {}

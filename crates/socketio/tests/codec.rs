@@ -28,12 +28,12 @@ proptest! {
     #[test]
     fn any_text_decodes_or_fails(input in packetish()) {
         let input = text(&input);
-        drop(decode_text(&input));
-        drop(decode(&input, &LIMITS));
+        decode_text(&input).ok();
+        decode(&input, &LIMITS).ok();
         for packet in Payload::new(input.clone()) {
             if let Ok(Packet::Text(inner)) = packet {
-                drop(decode(&inner, &LIMITS));
-                drop(json::elements(&inner, 5));
+                decode(&inner, &LIMITS).ok();
+                json::elements(&inner, 5).ok();
             }
         }
         prop_assert!(json::depth_within(&input, input.len()));
@@ -99,7 +99,7 @@ proptest! {
         );
         // Cut anywhere it still does not panic.
         for (end, _) in packet.char_indices() {
-            drop(decode(&packet[..end], &LIMITS));
+            decode(&packet[..end], &LIMITS).ok();
         }
     }
 
