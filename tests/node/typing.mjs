@@ -38,41 +38,46 @@ step("the counterpart's sockets hear it, joined or not; the typer's never do", a
   assert.equal(bob.all("userTyping").length, 2);
 });
 
-step("it ends with a message over the socket", async () => {
-  const { threadId, alice, bob } = await cast();
-  alice.emit("typing", { threadId, isTyping: true });
+/**
+ * Alice types and then does something that ends it, long before it would have ended by itself: it must be over before
+ * what she began to type earlier, elsewhere, expires.
+ */
+async function endsPromptly(world, typer, act) {
+  const { threadId, bob } = world;
+  const { id: elsewhere } = await thread();
+  const clock = await Client.of(users.alice);
+  clock.emit("typing", { threadId: elsewhere, isTyping: true });
+  await hears(bob, elsewhere, true);
+  typer.emit("typing", { threadId, isTyping: true });
   await hears(bob, threadId, true);
-  alice.emit("sendMessage", { threadId, content: "typed" });
-  await hears(bob, threadId, false);
-  await bob.next("newMessage", (message) => message.content === "typed");
+  await act();
+  const [ended] = await bob.next("userTyping", (typing) => !typing.isTyping);
+  assert.deepEqual(ended, about(threadId, false), "it ended by itself first");
+}
+
+step("it ends with a message over the socket", async () => {
+  const world = await cast();
+  await endsPromptly(world, world.alice, () => world.alice.emit("sendMessage", { threadId: world.threadId, content: "typed" }));
+  await world.bob.next("newMessage", (message) => message.content === "typed");
 });
 
-step("it ends with a message over REST", async () => {
-  const { threadId, alice, bob } = await cast();
-  alice.emit("typing", { threadId, isTyping: true });
-  await hears(bob, threadId, true);
-  await post(users.alice, threadId, "typed elsewhere");
-  await hears(bob, threadId, false);
+step("it ends with a message over REST, or on another socket", async () => {
+  const world = await cast();
+  await endsPromptly(world, world.alice, () => post(users.alice, world.threadId, "typed elsewhere"));
+  const other = await cast();
+  await endsPromptly(other, other.alice, () => other.aliceToo.ask("sendMessage", { threadId: other.threadId, content: "too" }));
 });
 
 step("it ends with leaving the thread", async () => {
-  const { threadId, alice, bob } = await cast();
-  alice.emit("typing", { threadId, isTyping: true });
-  await hears(bob, threadId, true);
-  alice.emit("leaveThread", { threadId });
-  await hears(bob, threadId, false);
+  const world = await cast();
+  await endsPromptly(world, world.alice, () => world.alice.emit("leaveThread", { threadId: world.threadId }));
 });
 
 step("it ends when the typer's socket goes, politely or not", async () => {
-  const { threadId, alice, aliceToo, bob } = await cast();
-  alice.emit("typing", { threadId, isTyping: true });
-  await hears(bob, threadId, true);
-  alice.close();
-  await hears(bob, threadId, false);
-  aliceToo.emit("typing", { threadId, isTyping: true });
-  await hears(bob, threadId, true);
-  aliceToo.socket.io.engine.close();
-  await hears(bob, threadId, false);
+  const world = await cast();
+  await endsPromptly(world, world.alice, () => world.alice.close());
+  const other = await cast();
+  await endsPromptly(other, other.alice, () => other.alice.socket.io.engine.close());
 });
 
 step("it ends by itself, but not at once", async () => {
