@@ -103,6 +103,7 @@ impl Batch {
             },
             Job::PutUser(user) => (Ok(Answer::User(self.put_user(user))), None),
             Job::PutContext(context) => {
+                self.counters.commits = self.counters.commits.saturating_add(1);
                 self.contexts.push(context.clone());
                 (Ok(Answer::Done), None)
             }
@@ -177,6 +178,7 @@ impl Batch {
     }
 
     fn put_user(&mut self, user: &User) -> User {
+        self.counters.commits = self.counters.commits.saturating_add(1);
         let known = self.user_numbers.get(user.id.as_str()).copied();
         let number = known.unwrap_or_else(|| {
             self.counters.users = self.counters.users.saturating_add(1);

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// The store's settings. Start from [`SqliteConfig::at`].
+/// The store's settings: `SqliteConfig { readers: 8, ..SqliteConfig::at(path) }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub struct SqliteConfig {
     /// The database file. Its folder must exist; the file is made if it is missing. Beside it live `-wal`, `-shm`
     /// and `.lock`.

@@ -52,6 +52,8 @@ mod error;
 mod list;
 mod load;
 mod open;
+#[cfg(test)]
+mod plans;
 mod queue;
 mod read;
 mod rows;

@@ -220,6 +220,10 @@ pub(crate) struct Counters {
 const COUNTERS: &str = "select commits, (select coalesce(max(number), 0) from thread), \
     (select coalesce(max(number), 0) from message), (select coalesce(max(number), 0) from user) from meta";
 
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[LOAD, COUNTERS];
+
 impl Counters {
     pub(crate) async fn read(connection: &mut SqliteConnection) -> Result<Self, sqlx::Error> {
         let (commits, threads, messages, users): (i64, i64, i64, i64) =

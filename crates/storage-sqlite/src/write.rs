@@ -19,6 +19,10 @@ use crate::rows::{standing_code, via_code};
 /// One round trip for a whole batch.
 const WRITE: &str = include_str!("write.sql");
 
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[WRITE];
+
 #[derive(Debug, Serialize)]
 struct ThreadFields<'a> {
     number: u64,

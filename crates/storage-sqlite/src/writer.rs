@@ -174,7 +174,7 @@ impl Writer {
             }
             Err(Broken::AtCommit { error, outcomes, counters: wanted }) => {
                 give_up(connection).await;
-                self.settle(&error, outcomes, counters, wanted).await
+                self.settle(error, outcomes, wanted).await
             }
         }
     }
@@ -182,20 +182,19 @@ impl Writer {
     /// A commit whose reply was an error: whether it happened after all is in the file.
     async fn settle(
         &mut self,
-        error: &sqlx::Error,
+        error: sqlx::Error,
         outcomes: Vec<Outcome>,
-        before: Counters,
         wanted: Counters,
     ) -> Result<Vec<Outcome>, Failure> {
         let Ok((connection, found)) = self.connected().await else {
             return Err(Failure::Everyone(StoreError::Unknown(error.to_string())));
         };
         self.connection = Some((connection, found));
-        if found.commits == wanted.commits && wanted.commits != before.commits {
+        if found == wanted {
             self.commits.store(found.commits, Ordering::Relaxed);
             return Ok(outcomes);
         }
-        Err(Failure::Everyone(StoreError::Unavailable(error.to_string())))
+        Err(error.into())
     }
 
     /// The connection, opened again if it was given up.

@@ -1,0 +1,187 @@
+//! What was answered stays, whatever happens to the process; and one process at a time.
+
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use tidings_domain::error::StoreError;
+use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::user::User;
+use tidings_storage_sqlite::{OpenError, SqliteConfig};
+use tidings_testkit::{ALICE, block_on, eventually};
+use tokio::task::JoinSet;
+
+use crate::world::{World, messages};
+
+#[test]
+fn all_is_there_after_closing_and_opening() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        let sent = world.send(&store, thread, "kept").await.unwrap().unwrap().message;
+        let user = store.put_user(User::unknown(ALICE.id())).await.unwrap();
+        let before = store.members(thread).await.unwrap();
+        store.close().await;
+        store.close().await;
+        let store = world.open(world.config()).await;
+        assert_eq!(store.members(thread).await.unwrap(), before);
+        assert_eq!(messages(&store, thread).await, std::slice::from_ref(&sent));
+        assert_eq!(store.users(&[ALICE.id()]).await.unwrap(), [user]);
+        // Numbers and seqs go on where they stopped, and the key is still known.
+        let again = world.send(&store, thread, "kept").await.unwrap().unwrap();
+        assert_eq!((again.message, again.duplicate), (sent.clone(), true));
+        let next = world.send(&store, thread, "next").await.unwrap().unwrap().message;
+        assert_eq!((next.seq, next.number), (sent.seq.next(), sent.number + 1));
+    });
+}
+
+#[test]
+fn a_file_is_open_once() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let second = world.try_open(world.config()).await;
+        assert!(matches!(second, Err(OpenError::InUse { .. })), "{second:?}");
+        store.close().await;
+        world.open(world.config()).await.close().await;
+    });
+}
+
+#[test]
+fn dropping_every_clone_ends_the_tasks_and_frees_the_file() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        drop(store.clone());
+        drop(store);
+        world.tasks.close();
+        world.tasks.wait().await;
+        world.open(world.config()).await.close().await;
+    });
+}
+
+/// What `kill -9` leaves is a copy of the file and its log at some moment.
+#[test]
+fn a_copy_taken_while_writing_holds_all_that_was_answered() {
+    block_on(async {
+        let world = World::new();
+        // No checkpoint meanwhile: then the file stands still and the log is only appended to, so that copying one
+        // after the other is copying both at one moment.
+        let config = SqliteConfig { checkpoint_interval: Duration::from_secs(3_600), ..world.config() };
+        let store = world.open(config).await;
+        let thread = world.thread(&store).await;
+        let mut sends = JoinSet::new();
+        for n in 0..400 {
+            sends.spawn(world.send(&store, thread, &format!("message {n} {}", "x".repeat(n * 20))));
+        }
+        let mut answered = Vec::new();
+        for round in 0..8 {
+            for _ in 0..40 {
+                answered.push(sends.join_next().await.unwrap().unwrap().unwrap().unwrap().message);
+            }
+            let copy = world.path(&format!("copy-{round}.db"));
+            std::fs::copy(world.path("tidings.db"), &copy).unwrap();
+            std::fs::copy(world.path("tidings.db-wal"), copy.with_extension("db-wal")).unwrap();
+            let address = format!("sqlite:{}", copy.display());
+            let mut connection = SqliteConnection::connect(&address).await.unwrap();
+            let check: String = scalar(&mut connection, "pragma integrity_check").await;
+            assert_eq!(check, "ok");
+            let orphans = sqlx::query("pragma foreign_key_check").fetch_all(&mut connection).await.unwrap();
+            assert!(orphans.is_empty());
+            connection.close().await.unwrap();
+            let copied = world.open(SqliteConfig::at(&copy)).await;
+            let found = messages(&copied, thread).await;
+            assert!(answered.iter().all(|message| found.contains(message)), "round {round}");
+            assert!(found.iter().zip(1..).all(|(message, seq)| message.seq.get() == seq));
+            copied.close().await;
+        }
+        sends.join_all().await;
+    });
+}
+
+async fn scalar<T>(connection: &mut SqliteConnection, sql: &str) -> T
+where
+    T: Send + Unpin + for<'r> sqlx::Decode<'r, sqlx::Sqlite> + sqlx::Type<sqlx::Sqlite>,
+{
+    sqlx::query_scalar(AssertSqlSafe(sql.to_owned())).fetch_one(connection).await.unwrap()
+}
+
+#[test]
+fn closing_finishes_what_was_taken() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        let mut sends = JoinSet::new();
+        for n in 0..300 {
+            sends.spawn(world.send(&store, thread, &format!("message {n}")));
+        }
+        let first = sends.join_next().await.unwrap().unwrap().unwrap().unwrap().message;
+        store.close().await;
+        let mut stored = vec![first];
+        for answer in sends.join_all().await {
+            match answer {
+                Ok(sent) => stored.push(sent.unwrap().message),
+                Err(error) => assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}"),
+            }
+        }
+        assert!(matches!(store.thread(thread).await, Err(StoreError::Unavailable(_))));
+        assert!(matches!(world.send(&store, thread, "late").await, Err(StoreError::Unavailable(_))));
+        stored.sort_unstable_by_key(|message| message.seq);
+        let log = std::fs::metadata(world.path("tidings.db-wal")).map_or(0, |log| log.len());
+        assert_eq!(log, 0, "the log is written back");
+        let store = world.open(world.config()).await;
+        assert_eq!(messages(&store, thread).await, stored);
+    });
+}
+
+#[test]
+fn the_log_does_not_grow_without_bound() {
+    block_on(async {
+        let world = World::new();
+        let config = SqliteConfig {
+            checkpoint_interval: Duration::from_millis(5),
+            wal_bytes_max: 256 * 1024,
+            ..world.config()
+        };
+        let store = world.open(config).await;
+        let thread = world.thread(&store).await;
+        let size = || std::fs::metadata(world.path("tidings.db-wal")).map_or(0, |log| log.len());
+        for round in 0..20 {
+            let mut sends = JoinSet::new();
+            for n in 0..20 {
+                sends.spawn(world.send(&store, thread, &format!("{round} {n} {}", "x".repeat(9_000))));
+            }
+            sends.join_all().await;
+        }
+        eventually("the log is cut back", || size() <= 256 * 1024).await;
+        assert_eq!(messages(&store, thread).await.len(), 400);
+    });
+}
+
+#[test]
+fn a_file_from_a_newer_version_is_refused_unharmed() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        store.close().await;
+        let mut connection = world.past_the_store().await;
+        sqlx::query(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+             values (9999, 'from the future', true, x'00', 0)",
+        )
+        .execute(&mut connection)
+        .await
+        .unwrap();
+        let refused = world.try_open(world.config()).await;
+        assert!(matches!(refused, Err(OpenError::Migrate { .. })), "{refused:?}");
+        sqlx::query("delete from _sqlx_migrations where version = 9999")
+            .execute(&mut connection)
+            .await
+            .unwrap();
+        connection.close().await.unwrap();
+        let store = world.open(world.config()).await;
+        assert!(store.thread(thread).await.unwrap().is_some());
+    });
+}
