@@ -330,6 +330,10 @@ impl<S: Service> Protocol for Namespaces<S> {
         Some(Job::Sweep)
     }
 
+    fn ending(&self, receiver: &mut Self::Receiver) {
+        receiver.client.abandon_all();
+    }
+
     async fn handle(&self, session: &mut Self::Session, job: Job) {
         // A client that was disconnected may ask to come back before this was noticed.
         self.sweep(session).await;

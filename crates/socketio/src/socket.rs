@@ -72,6 +72,11 @@ impl Client {
         found
     }
 
+    /// Nobody will answer any question any more.
+    pub(crate) fn abandon_all(&self) {
+        *self.acks.lock() = None;
+    }
+
     /// Nobody will answer the questions asked through `socket` any more.
     fn abandon(&self, socket: Id) {
         let mut acks = self.acks.lock();
@@ -163,10 +168,11 @@ impl Socket {
     /// Takes the client out of the namespace. It sees "io server disconnect" and does not come back by itself.
     /// What was sent before is delivered; the connection stays for its other namespaces.
     pub fn disconnect(&self) {
+        // One that is still entering is let go of when it has entered.
         if self.0.phase.swap(OUTSIDE, Ordering::AcqRel) == INSIDE {
             self.send_leave();
+            self.0.client.connection.nudge();
         }
-        self.0.client.connection.nudge();
     }
 
     /// Closes the connection under all its namespaces. The client sees "transport close" and, if it is a stock

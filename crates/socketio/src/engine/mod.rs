@@ -89,10 +89,16 @@ pub trait Protocol: Send + Sync + 'static {
     /// The reason for which the session is to be closed.
     fn receive(&self, receiver: &mut Self::Receiver, message: Message) -> Result<Option<Self::Job>, Reason>;
 
-    /// [`Connection::nudge`] was called. The job that it returns waits its turn, whether there is room or not.
+    /// [`Connection::nudge`] was called, once or more. The job that it returns is handled next.
     fn nudged(&self, receiver: &mut Self::Receiver) -> Option<Self::Job> {
         let _ = receiver;
         None
+    }
+
+    /// The session is about to end: nothing more will be received. What the running handler waits for may never
+    /// come.
+    fn ending(&self, receiver: &mut Self::Receiver) {
+        let _ = receiver;
     }
 
     /// Does a job.

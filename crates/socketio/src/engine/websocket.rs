@@ -21,6 +21,8 @@ use crate::codec::engine::{Packet, decode_text};
 
 /// What one read takes from the socket; this much memory stays with an idle connection.
 const READ_BUFFER: usize = 1024;
+/// A message larger than this leaves a buffer behind that is worth giving back.
+const LARGE: usize = 4 * READ_BUFFER;
 /// How many bytes are gathered for one write.
 const WRITE_CHUNK: usize = 32 * 1024;
 /// Pongs that a peer does not read are held back beyond this.
@@ -33,6 +35,30 @@ pub(crate) struct WebSocket {
     context: WebSocketContext,
     unwritten: Vec<u8>,
     written: usize,
+    tally: Tally,
+}
+
+/// Tells when the parser has used up everything that it was given, so that it can be exchanged for one whose
+/// buffer has not grown.
+#[derive(Default)]
+struct Tally {
+    given: usize,
+    used: usize,
+    largest: usize,
+}
+
+impl Tally {
+    /// Counts a frame with its header, assumed as short as can be. Where it is not, or a message comes in
+    /// fragments, the buffer merely stays as it is.
+    fn count(&mut self, payload: usize) {
+        let length = match payload {
+            0..=125 => 0,
+            126..=0xffff => 2,
+            _ => 8,
+        };
+        self.used = self.used.wrapping_add(2 + length + 4 + payload);
+        self.largest = self.largest.max(payload);
+    }
 }
 
 impl WebSocket {
@@ -44,7 +70,8 @@ impl WebSocket {
             .max_message_size(Some(max_payload))
             .max_frame_size(Some(max_payload));
         let context = WebSocketContext::new(Role::Server, Some(config));
-        Self { io: TokioIo::new(upgraded), context, unwritten: Vec::new(), written: 0 }
+        let (io, tally) = (TokioIo::new(upgraded), Tally::default());
+        Self { io, context, unwritten: Vec::new(), written: 0, tally }
     }
 
     pub(crate) fn set_max_payload(&mut self, max_payload: usize) {
@@ -57,14 +84,22 @@ impl WebSocket {
     /// The next packet; after an error the connection is of no more use.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Reason>> {
         loop {
-            let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, cx };
-            let packet = match self.context.read(&mut stream) {
+            let given = &mut self.tally.given;
+            let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, cx };
+            let message = self.context.read(&mut stream);
+            if let Ok(message) = &message {
+                self.tally.count(message.len());
+            }
+            let packet = match message {
                 Ok(Raw::Text(text)) => decode_text(&text.into()).map_err(|_| Reason::ParseError),
                 Ok(Raw::Binary(bytes)) => Ok(Packet::Binary(bytes)),
                 Ok(Raw::Ping(_) | Raw::Pong(_) | Raw::Frame(_)) => continue,
                 // The answer to the closing is on its way to the buffer; the next read says so.
                 Ok(Raw::Close(_)) => continue,
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => return Poll::Pending,
+                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.shrink();
+                    return Poll::Pending;
+                }
                 Err(Error::ConnectionClosed | Error::AlreadyClosed) => Err(Reason::TransportClose),
                 Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
                     Err(Reason::TransportClose)
@@ -73,6 +108,15 @@ impl WebSocket {
                 Err(_) => Err(Reason::TransportError),
             };
             return Poll::Ready(packet);
+        }
+    }
+
+    /// Gives back the memory that a large message took.
+    fn shrink(&mut self) {
+        let Tally { given, used, largest } = self.tally;
+        if largest > LARGE && given == used && self.context.can_write() && self.unwritten.is_empty() {
+            self.context = WebSocketContext::new(Role::Server, Some(*self.context.get_config()));
+            self.tally = Tally::default();
         }
     }
 
@@ -103,7 +147,8 @@ impl WebSocket {
     pub(crate) fn push_close(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let code = if reason == Reason::ParseError { CloseCode::Protocol } else { CloseCode::Normal };
         let frame = CloseFrame { code, reason: Utf8Bytes::default() };
-        let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, cx };
+        let given = &mut self.tally.given;
+        let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, cx };
         // It cannot block, and a connection that is closed already needs no close frame.
         drop(self.context.close(&mut stream, Some(frame)));
     }
@@ -179,6 +224,7 @@ impl Header {
 struct Stream<'a, 'b> {
     io: &'a mut TokioIo<Upgraded>,
     unwritten: &'a mut Vec<u8>,
+    given: &'a mut usize,
     cx: &'a mut Context<'b>,
 }
 
@@ -186,7 +232,11 @@ impl Read for Stream<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut buffer = ReadBuf::new(buffer);
         match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer) {
-            Poll::Ready(Ok(())) => Ok(buffer.filled().len()),
+            Poll::Ready(Ok(())) => {
+                let len = buffer.filled().len();
+                *self.given = self.given.wrapping_add(len);
+                Ok(len)
+            }
             Poll::Ready(Err(error)) => Err(error),
             Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
         }

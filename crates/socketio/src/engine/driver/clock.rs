@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 
 use super::super::connection::wake;
-use super::{Driver, Heartbeat};
+use super::{Driver, Heartbeat, Leaving};
 use crate::Reason;
 use crate::engine::Protocol;
 
@@ -14,9 +14,9 @@ impl<P: Protocol> Driver<P> {
     /// Does what the clock says.
     pub(super) fn tick(&mut self) -> bool {
         let now = Instant::now();
-        if let Some(leaving) = &self.leaving {
-            let late = now >= leaving.by;
-            return late && self.socket.take().is_some();
+        if let Some(leaving) = &mut self.leaving {
+            leaving.late = now >= leaving.by;
+            return leaving.late && self.socket.take().is_some();
         }
         if self.establish_by.is_some_and(|by| now >= by) {
             self.connection.close(Reason::ConnectTimeout);
@@ -57,6 +57,8 @@ impl<P: Protocol> Driver<P> {
     /// Whether the clock has something to say already; otherwise it will wake the task.
     pub(super) fn poll_clock(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let next = match (&self.leaving, &self.heartbeat) {
+            // Only the handler is left to wait for.
+            (Some(Leaving { late: true, .. }), _) => return Poll::Pending,
             (Some(leaving), _) => leaving.by,
             (None, Heartbeat::PingAt(at) | Heartbeat::PongBy(at)) => {
                 self.establish_by.map_or(*at, |by| by.min(*at))

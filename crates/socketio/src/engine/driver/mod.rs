@@ -28,6 +28,8 @@ pub(crate) struct Driver<P: Protocol> {
     /// Away while a job is being handled, gone when closed.
     session: Option<P::Session>,
     running: Option<Running<P::Session>>,
+    /// What a nudge has brought; it goes before the inbox.
+    urgent: Option<P::Job>,
     inbox: VecDeque<(P::Job, usize)>,
     inbox_bytes: usize,
     /// `None` while polling, and when the socket is gone.
@@ -57,6 +59,7 @@ enum Heartbeat {
 struct Leaving {
     reason: Reason,
     by: Instant,
+    late: bool,
     closed: bool,
     close_pushed: bool,
     shut_down: bool,
@@ -84,6 +87,7 @@ impl<P: Protocol> Driver<P> {
             receiver,
             session: Some(session),
             running: None,
+            urgent: None,
             inbox: VecDeque::new(),
             inbox_bytes: 0,
             socket,
@@ -103,7 +107,7 @@ impl<P: Protocol> Driver<P> {
     fn look(&mut self) {
         let mut state = self.connection.lock();
         let ending = state.ending.filter(|_| self.leaving.is_none());
-        let nudged = std::mem::take(&mut state.nudged);
+        let nudged = self.urgent.is_none() && std::mem::take(&mut state.nudged);
         let moved = match &mut state.polling {
             Some(polling) if polling.body.is_none() && matches!(polling.upgrade, Upgrade::Done(_)) => {
                 state.polling.take()
@@ -123,8 +127,8 @@ impl<P: Protocol> Driver<P> {
                 self.socket = Some(socket);
             }
         }
-        if nudged && let Some(job) = self.engine.protocol.nudged(&mut self.receiver) {
-            self.inbox.push_back((job, 0));
+        if nudged {
+            self.urgent = self.engine.protocol.nudged(&mut self.receiver);
         }
         if let Some(reason) = ending {
             self.begin_leaving(reason);
@@ -148,9 +152,12 @@ impl<P: Protocol> Driver<P> {
 
     fn begin_leaving(&mut self, reason: Reason) {
         let by = Instant::now() + self.engine.config.close_timeout;
-        self.leaving = Some(Leaving { reason, by, closed: false, close_pushed: false, shut_down: false });
+        self.leaving =
+            Some(Leaving { reason, by, late: false, closed: false, close_pushed: false, shut_down: false });
+        self.engine.protocol.ending(&mut self.receiver);
         if reason.is_servers_choice() {
             self.inbox.clear();
+            self.inbox_bytes = 0;
         }
         if reason == Reason::Slow {
             self.batch.clear();
@@ -158,7 +165,7 @@ impl<P: Protocol> Driver<P> {
         if self.connection.lock().polling.is_none() || !reason.takes_leave() {
             self.engine.forget(self.connection.id());
         }
-        tracing::debug!(session = %self.connection.id(), %reason, "closing");
+        tracing::debug!(%reason, "closing a session");
     }
 
     /// Drives what is being handled, and begins what is next.
@@ -178,29 +185,34 @@ impl<P: Protocol> Driver<P> {
                 // What has been handled may have ended the session, or established it.
                 self.look();
             }
-            if self.inbox.is_empty() && self.leaving.is_none() {
+            let ending = self.leaving.as_ref().map(|leaving| leaving.reason);
+            let job = self.next_job();
+            if job.is_none() && ending.is_none() {
                 return progress;
             }
             let Some(mut session) = self.session.take() else { return progress };
             let engine = Arc::clone(&self.engine);
-            self.running = Some(match (self.inbox.pop_front(), &self.leaving) {
-                (Some((job, weight)), _) => {
-                    self.inbox_bytes -= weight;
-                    Box::pin(async move {
-                        engine.protocol.handle(&mut session, job).await;
-                        Some(session)
-                    })
-                }
-                (None, Some(Leaving { reason, .. })) => {
-                    let reason = *reason;
-                    Box::pin(async move {
-                        engine.protocol.close(session, reason).await;
-                        None
-                    })
-                }
+            self.running = Some(match (job, ending) {
+                (Some(job), _) => Box::pin(async move {
+                    engine.protocol.handle(&mut session, job).await;
+                    Some(session)
+                }),
+                (None, Some(reason)) => Box::pin(async move {
+                    engine.protocol.close(session, reason).await;
+                    None
+                }),
                 (None, None) => return progress,
             });
         }
+    }
+
+    fn next_job(&mut self) -> Option<P::Job> {
+        if let Some(job) = self.urgent.take() {
+            return Some(job);
+        }
+        let (job, weight) = self.inbox.pop_front()?;
+        self.inbox_bytes -= weight;
+        Some(job)
     }
 
     fn is_done(&self) -> bool {
@@ -220,7 +232,7 @@ impl<P: Protocol> Driver<P> {
         let (has_room, leaving) = (self.has_room(), self.leaving.is_some());
         let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
         let mut state = self.connection.lock();
-        let news = state.nudged
+        let news = (state.nudged && self.urgent.is_none())
             || (state.ending.is_some() && !leaving)
             || match &state.polling {
                 Some(polling) => {
