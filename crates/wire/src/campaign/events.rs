@@ -12,7 +12,7 @@ use super::routes::{body, client_key, message_id, thread_id};
 use super::shapes::{InThreadJson, MarkAsReadJson, MessageJson, SendMessageJson, TypingJson, role_text};
 use crate::dialect::{Answer, AuthFailure, EventError, Inbound, Intent, Refused, Replies};
 use crate::frame::{Frame, json};
-use crate::payload::{Refusal, first};
+use crate::payload::{self, Refusal, first};
 
 pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
@@ -171,7 +171,7 @@ pub(super) fn token(auth: Option<&str>, authorization: Option<&str>) -> Option<S
     struct Auth {
         token: Option<String>,
     }
-    auth.and_then(|auth| serde_json::from_str::<Auth>(auth).ok())
+    auth.and_then(|auth| payload::parse::<Auth>(auth.as_bytes()).ok())
         .and_then(|auth| auth.token)
         .filter(|token| !token.is_empty())
         .or_else(|| authorization.map(|header| header.strip_prefix("Bearer ").unwrap_or(header).to_owned()))
