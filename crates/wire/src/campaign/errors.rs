@@ -41,6 +41,11 @@ pub(super) fn error(status: u16, message: impl Into<Cow<'static, str>>) -> Reply
     Reply::json(status, &ErrorJson { message: message.into(), error, status_code: status })
 }
 
+/// What is answered for a thread that the dialect has no words for: to its clients there is none.
+pub(super) fn no_thread() -> Reply {
+    error(404, NO_THREAD)
+}
+
 pub(super) const fn status(kind: ErrorKind) -> u16 {
     match kind {
         ErrorKind::Invalid => 400,

@@ -9,7 +9,7 @@ use tidings_domain::messaging::{
     OwnMessage, PageMessages, SendMessage,
 };
 use tidings_domain::page::{About, PageEnd, PageLimit, ThreadPage};
-use tidings_domain::text::{BODY_CHARS_MAX, Body, ClientKey, Subject};
+use tidings_domain::text::{BODY_CHARS_MAX, Body, CLIENT_KEY_BYTES_MAX, ClientKey, Subject};
 use tidings_domain::user::Actor;
 
 use super::shapes::{ContentJson, MessageJson, OpenThreadJson, ThreadJson, is_shown};
@@ -106,7 +106,9 @@ pub(super) fn body(content: &str) -> Result<Body, Refusal> {
 
 pub(super) fn client_key(key: Option<&str>) -> Result<Option<ClientKey>, Refusal> {
     key.map(ClientKey::parse).transpose().map_err(|error| {
-        Refusal::invalid(format!("clientMsgId {error}: expected 1 to 128 visible characters"))
+        Refusal::invalid(format!(
+            "clientMsgId {error}: expected 1 to {CLIENT_KEY_BYTES_MAX} bytes without control characters"
+        ))
     })
 }
 
@@ -221,6 +223,7 @@ fn threads(actor: &Actor, result: Done<'_>) -> Reply {
 
 fn thread(actor: &Actor, result: Done<'_>) -> Reply {
     match result {
+        Ok(Outcome::Thread(view)) if !super::expresses(&view.thread) => errors::no_thread(),
         Ok(Outcome::Thread(view)) => Reply::json(200, &ThreadJson::full(view)),
         Ok(_) => mismatch(),
         Err(failed) => errors::command(actor, failed),
@@ -239,6 +242,7 @@ fn sent(actor: &Actor, result: Done<'_>) -> Reply {
 
 fn messages(actor: &Actor, result: Done<'_>) -> Reply {
     match result {
+        Ok(Outcome::Messages(page)) if !super::expresses(&page.thread) => errors::no_thread(),
         Ok(Outcome::Messages(page)) => {
             let newest_first = page.messages.iter().rev().filter(|view| is_shown(view));
             Reply::json(200, &newest_first.map(MessageJson::from).collect::<Vec<_>>())
