@@ -37,5 +37,23 @@ pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Refusal> {
     if start != Some(&b'{') {
         return Err(Refusal::invalid("expected a JSON object"));
     }
-    serde_json::from_slice(json).map_err(|error| Refusal::invalid(format!("invalid JSON payload: {error}")))
+    serde_json::from_slice(json)
+        .map_err(|error| Refusal::invalid(format!("invalid JSON payload: {}", shortened(&error.to_string()))))
+}
+
+/// How much of a parser's message is kept at either end, in characters: at the beginning it says what was found, at
+/// the end what was expected and where.
+const KEPT_CHARS_MAX: usize = 64;
+
+/// A parser's message without its middle, if it is long: there it repeats what was received.
+fn shortened(message: &str) -> Cow<'_, str> {
+    let ends = message.char_indices().nth(KEPT_CHARS_MAX).map(|(at, _)| at);
+    let begins = message.char_indices().nth_back(KEPT_CHARS_MAX - 1).map(|(at, _)| at);
+    match (ends, begins) {
+        (Some(ends), Some(begins)) if ends < begins => {
+            let (head, tail) = (message.get(..ends), message.get(begins..));
+            Cow::Owned(format!("{}…{}", head.unwrap_or_default(), tail.unwrap_or_default()))
+        }
+        _ => Cow::Borrowed(message),
+    }
 }
