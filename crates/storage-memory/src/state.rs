@@ -1,6 +1,6 @@
 //! Everything, behind the lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tidings_domain::change::{Change, Commit};
@@ -126,6 +126,10 @@ impl State {
         }
         if self.threads.contains_key(&new.id) {
             return Err(StoreError::Internal("a thread id was given twice".into()));
+        }
+        let users: HashSet<&UserId> = new.founders.iter().map(|party| &party.user).collect();
+        if users.len() != new.founders.len() {
+            return Err(StoreError::Internal("a founder was named twice".into()));
         }
         let mut modseq = Modseq::ZERO;
         let mut changes = Vec::with_capacity(new.founders.len());

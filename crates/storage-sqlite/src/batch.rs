@@ -1,6 +1,6 @@
 //! A batch in memory: what was found, and what the jobs leave of it, one after the other.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use tidings_domain::change::{Change, Commit};
@@ -139,6 +139,10 @@ impl Batch {
         }
         if self.rooms.contains_key(&new.id) {
             return Err(StoreError::Internal("a thread id was given twice".into()));
+        }
+        let users: HashSet<&UserId> = new.founders.iter().map(|party| &party.user).collect();
+        if users.len() != new.founders.len() {
+            return Err(StoreError::Internal("a founder was named twice".into()));
         }
         self.counters.threads = self.counters.threads.saturating_add(1);
         self.counters.commits = self.counters.commits.saturating_add(1);

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tidings_domain::change::Change;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
+use tidings_domain::message::Message;
 use tidings_domain::snapshot::Snapshot;
 
 /// Runs the decision and checks its changes against what it saw. A panic in it is its own failure alone.
@@ -40,9 +41,9 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
                 message.thread
             }
             Change::ReplaceMessage(message) => {
-                let place = found.message(message.id).ok().flatten().map(|old| old.seq);
-                if place != Some(message.seq) {
-                    return Some("a replaced message was not loaded, or moves");
+                let old = found.message(message.id).ok().flatten();
+                if !old.is_some_and(|old| is_same_message(old, message)) {
+                    return Some("a replaced message was not loaded, or is not the same message");
                 }
                 message.thread
             }
@@ -59,4 +60,10 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// Whether one is the other at a later time: what a message says may change, not what it is.
+fn is_same_message(old: &Message, new: &Message) -> bool {
+    (old.seq, old.number, old.created_at, old.origin) == (new.seq, new.number, new.created_at, new.origin)
+        && (&old.author, &old.client_key) == (&new.author, &new.client_key)
 }

@@ -88,6 +88,7 @@ pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, Op
             return Err(OpenError::Setting { path: config.path.clone(), setting, found, needed });
         }
     }
+    // Not `run`: its future is not `Send` for every lifetime, so nobody could spawn what calls it.
     let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
     migrated.map_err(|source| OpenError::Migrate { path: config.path.clone(), source })?;
     Ok(connection)

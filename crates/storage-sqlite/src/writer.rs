@@ -109,22 +109,25 @@ impl Writer {
     async fn serve(&mut self, batch: Vec<Waiting>) {
         match self.attempt(&batch).await {
             Ok(outcomes) => self.tell(batch, outcomes),
-            Err(Failure::Everyone(error)) => {
-                tracing::error!(%error, jobs = batch.len(), "a batch failed");
-                for waiting in batch {
-                    waiting.reply.send(Err(error.clone())).ok();
-                }
-            }
-            Err(Failure::Someone(error)) if batch.len() == 1 => {
-                tracing::error!(%error, "a job failed");
-                for waiting in batch {
-                    waiting.reply.send(Err(error.clone())).ok();
-                }
-            }
-            Err(Failure::Someone(error)) => {
+            Err(Failure::Someone(error)) if batch.len() > 1 => {
                 tracing::warn!(%error, jobs = batch.len(), "a batch failed and is decided one by one");
-                for waiting in batch {
-                    Box::pin(self.serve(vec![waiting])).await;
+                self.serve_singly(batch).await;
+            }
+            Err(Failure::Someone(error) | Failure::Everyone(error)) => refuse(batch, &error),
+        }
+    }
+
+    /// One transaction each, so that only the culprit fails; unless the file itself fails meanwhile.
+    async fn serve_singly(&mut self, batch: Vec<Waiting>) {
+        let mut left = batch.into_iter();
+        while let Some(waiting) = left.next() {
+            let single = vec![waiting];
+            match self.attempt(&single).await {
+                Ok(outcomes) => self.tell(single, outcomes),
+                Err(Failure::Someone(error)) => refuse(single, &error),
+                Err(Failure::Everyone(error)) => {
+                    refuse(single.into_iter().chain(left).collect(), &error);
+                    return;
                 }
             }
         }
@@ -209,6 +212,14 @@ impl Writer {
             Ok((connection, counters))
         };
         reopened.await.map_err(|error: sqlx::Error| Failure::Everyone(store_error(&error)))
+    }
+}
+
+/// Answers all of them with the failure.
+fn refuse(batch: Vec<Waiting>, error: &StoreError) {
+    tracing::error!(%error, jobs = batch.len(), "nothing of a batch was stored");
+    for waiting in batch {
+        waiting.reply.send(Err(error.clone())).ok();
     }
 }
 

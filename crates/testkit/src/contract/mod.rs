@@ -81,6 +81,8 @@ macro_rules! store_contract {
                 a_key_used_twice_is_refused
                 a_message_id_used_twice_is_refused
                 a_panicking_decision_hurts_nobody
+                a_thread_that_cannot_be_is_refused
+                a_message_stays_the_message_it_is
             ]
             members: [
                 markers_round_trip

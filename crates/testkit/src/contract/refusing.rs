@@ -4,13 +4,15 @@ use tidings_domain::change::Change;
 use tidings_domain::decision::Decided;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::ThreadId;
+use tidings_domain::message::{Author, Message};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::{Scope, Snapshot};
+use tidings_domain::thread::NewThread;
 
 use super::together::together;
 use crate::fixture::Fixture;
 use crate::people::{ALICE, BOB, CAROL};
-use crate::rules::{Draft, Refused, Rule, appending, sending};
+use crate::rules::{Draft, Refused, Rule, appending, replacing, sending};
 
 /// A change as it should be, to be spoilt.
 fn fitting(found: &Snapshot, draft: &Draft) -> Result<Change, Refused> {
@@ -78,7 +80,7 @@ pub async fn changes_that_do_not_fit_are_refused(fixture: &Fixture) {
     fixture.says(thread, ALICE, "the store goes on").await;
 }
 
-fn set(change: &mut Change, spoil: impl Fn(&mut tidings_domain::message::Message)) {
+fn set(change: &mut Change, spoil: impl Fn(&mut Message)) {
     if let Change::AppendMessage(message) = change {
         spoil(message);
     }
@@ -137,4 +139,36 @@ pub async fn a_panicking_decision_hurts_nobody(fixture: &Fixture) {
     });
     together(tries).await;
     assert_eq!(fixture.messages(thread).await.len(), 16);
+}
+
+/// A founder named twice, or a thread id that is taken, is a mistake; nothing is created.
+pub async fn a_thread_that_cannot_be_is_refused(fixture: &Fixture) {
+    let taken = fixture.opened(&[ALICE, BOB]).await;
+    let twice = fixture.group(&[ALICE, BOB, ALICE]);
+    let again = NewThread { id: taken.id, ..fixture.group(&[CAROL]) };
+    for new in [twice.clone(), again] {
+        let answer = fixture.stores.threads.create(new).await;
+        assert!(matches!(answer, Err(StoreError::Internal(_))), "{answer:?}");
+    }
+    assert_eq!(fixture.stores.threads.thread(twice.id).await, Ok(None));
+    assert_eq!(fixture.thread(taken.id).await, taken);
+    assert_eq!(fixture.heard.heard().len(), 1);
+}
+
+/// An edit cannot make another message of it.
+pub async fn a_message_stays_the_message_it_is(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let message = fixture.does(sending(fixture.draft(thread, ALICE, "mine", Some("k")))).await.message;
+    let spoilings: [fn(&mut Message); 5] = [
+        |it| it.seq = it.seq.next(),
+        |it| it.number += 1,
+        |it| it.client_key = None,
+        |it| it.author = Author::System,
+        |it| it.created_at = it.created_at.plus_millis(1),
+    ];
+    for spoil in spoilings {
+        let answer = fixture.tries(replacing(thread, message.id, spoil)).await;
+        assert!(matches!(answer, Err(StoreError::Internal(_))), "{answer:?}");
+    }
+    assert_eq!(fixture.messages(thread).await, [message]);
 }
