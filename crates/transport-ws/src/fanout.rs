@@ -1,13 +1,15 @@
 //! Handing a frame to those who hear it: encoded once per dialect, however many they are.
 
-use tidings_domain::id::UserId;
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use tidings_domain::id::SessionId;
 use tidings_domain::seq::Seq;
 use tidings_socketio::Encoded;
-use tidings_wire::{Audience, Dialect, Frame, Outbound};
+use tidings_wire::{Audience, Dialect, Frame, Outbound, Reach};
 
-use crate::roster::Roster;
+use crate::roster::{Roster, Seat};
 use crate::sessions::{Session, Sessions};
-use crate::threads::ThreadState;
 
 /// A frame as a packet of the dialect's namespace.
 pub(crate) fn encode(dialect: &Dialect, frame: &Frame) -> Option<Encoded> {
@@ -25,51 +27,57 @@ pub(crate) enum Durability {
     Ephemeral,
 }
 
-/// One frame on its way.
+/// Everyone who takes part in a thread and is here now.
 #[derive(Debug)]
-pub(crate) struct Delivery<'a> {
-    pub(crate) dialect: &'static Dialect,
-    pub(crate) outbound: &'a Outbound,
-    pub(crate) durability: Durability,
-    /// The message it is about: only those who may see that message hear it.
-    pub(crate) seq: Option<Seq>,
+pub(crate) struct Hearers<'a> {
+    here: Vec<(&'a Seat, &'a Arc<Session>)>,
+    joined: &'a HashSet<SessionId>,
 }
 
-impl Delivery<'_> {
-    /// Hands the frame to everyone in the thread who hears it; says to how many.
-    pub(crate) fn send(&self, sessions: &Sessions, state: &ThreadState, roster: &Roster) -> usize {
+impl<'a> Hearers<'a> {
+    pub(crate) fn new(roster: &'a Roster, joined: &'a HashSet<SessionId>, sessions: &'a Sessions) -> Self {
+        let of = |seat: &'a Seat| sessions.of(&seat.member.user).iter().map(move |session| (seat, session));
+        Self { here: roster.seats().iter().flat_map(of).collect(), joined }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.here.is_empty()
+    }
+
+    /// Hands a frame to those of a dialect's sessions that are to hear it. Of a message hear only those who see it.
+    pub(crate) fn tell(
+        &self,
+        dialect: &'static Dialect,
+        outbound: &Outbound,
+        durability: Durability,
+        seq: Option<Seq>,
+    ) {
         let mut encoded = None;
-        let mut sent = 0;
-        for (user, seat) in &roster.members {
-            if self.seq.is_some_and(|seq| !seat.member.sees(seq)) {
+        for (seat, session) in &self.here {
+            if !std::ptr::eq(session.dialect, dialect)
+                || seq.is_some_and(|seq| !seat.member.sees(seq))
+                || !self.reaches(&outbound.audience, seat, session)
+            {
                 continue;
             }
-            for session in sessions.of(user) {
-                if !self.is_heard(session, user, &self.outbound.audience, state) {
-                    continue;
-                }
-                if encoded.is_none() {
-                    encoded = self.encode();
-                }
-                let Some(packet) = &encoded else { return sent };
-                // A client that does not keep up is closed by its outbox; it comes back and reads anew.
-                session.socket.send(packet);
-                sent += 1;
+            if encoded.is_none() {
+                encoded = encode(dialect, &outbound.frame).map(|packet| match durability {
+                    Durability::Durable => packet,
+                    Durability::Ephemeral => packet.ephemeral(),
+                });
             }
+            let Some(packet) = &encoded else { return };
+            // A client that does not keep up is closed by its outbox; it comes back and reads anew.
+            session.socket.send(packet);
         }
-        sent
     }
 
-    fn is_heard(&self, session: &Session, user: &UserId, audience: &Audience, state: &ThreadState) -> bool {
-        std::ptr::eq(session.dialect, self.dialect)
-            && audience.includes(user, state.joined.contains(&session.id))
-    }
-
-    fn encode(&self) -> Option<Encoded> {
-        let packet = encode(self.dialect, &self.outbound.frame)?;
-        Some(match self.durability {
-            Durability::Durable => packet,
-            Durability::Ephemeral => packet.ephemeral(),
-        })
+    fn reaches(&self, audience: &Audience, seat: &Seat, session: &Session) -> bool {
+        let own = audience.actor.as_ref() == Some(&seat.member.user);
+        match if own { audience.own } else { audience.others } {
+            Reach::Nobody => false,
+            Reach::Everyone => true,
+            Reach::Joined => self.joined.contains(&session.id),
+        }
     }
 }

@@ -1,32 +1,27 @@
 //! The hub's handle, its notifier side and its task.
 
-use std::collections::hash_map::Entry;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
 use tidings_domain::change::Commit;
-use tidings_domain::id::ThreadId;
+use tidings_domain::id::SessionId;
 use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::Notifier;
-use tidings_domain::seq::Modseq;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::sync::mpsc::error::TrySendError;
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::HubConfig;
-use crate::input::{Gap, Input, Read, ThreadInput};
-use crate::roster::Roster;
-use crate::state::{HubState, Missed, ReadThread};
+use crate::input::{Input, ThreadInput};
+use crate::late::LateBox;
+use crate::reads::{Ask, Reader};
+use crate::state::HubState;
 
 /// How many inputs the task takes at once before it looks at its timers.
 const TAKE_MAX: usize = 256;
-/// How long after a failed read the next try comes, at first and at most.
-const RETRY_FIRST: Duration = Duration::from_millis(50);
-const RETRY_MAX: Duration = Duration::from_secs(2);
 
 /// The way to the hub. Cheap to clone. As a [`Notifier`] it is what a store hands its commits to.
 #[derive(Clone)]
@@ -37,15 +32,22 @@ pub struct Hub {
 
 #[derive(Default)]
 struct Shared {
-    /// Commits that found no room. Empty nearly always; the flag spares the lock.
-    missed: Mutex<Missed>,
-    any_missed: AtomicBool,
+    late: LateBox,
+    session_events: usize,
     sessions: AtomicUsize,
+    threads: AtomicUsize,
 }
+
+/// The hub has stopped.
+#[derive(Debug)]
+pub(crate) struct Stopped;
 
 impl fmt::Debug for Hub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Hub").field("sessions", &self.sessions()).finish_non_exhaustive()
+        f.debug_struct("Hub")
+            .field("sessions", &self.sessions())
+            .field("threads", &self.threads())
+            .finish_non_exhaustive()
     }
 }
 
@@ -54,7 +56,6 @@ pub struct HubTask {
     state: HubState,
     inputs: mpsc::Receiver<Input>,
     hub: Hub,
-    gap_rows: usize,
 }
 
 impl fmt::Debug for HubTask {
@@ -68,9 +69,9 @@ impl Hub {
     #[must_use]
     pub fn new(config: HubConfig) -> (Self, HubTask) {
         let (sender, inputs) = mpsc::channel(config.queue_inputs.max(1));
-        let hub = Self { inputs: sender, shared: Arc::default() };
-        let gap_rows = config.gap_rows;
-        (hub.clone(), HubTask { state: HubState::new(config), inputs, hub, gap_rows })
+        let session_events = config.session_events.max(1);
+        let hub = Self { inputs: sender, shared: Arc::new(Shared { session_events, ..Shared::default() }) };
+        (hub.clone(), HubTask { state: HubState::new(config), inputs, hub })
     }
 
     /// How many sessions there are.
@@ -79,10 +80,27 @@ impl Hub {
         self.shared.sessions.load(Ordering::Relaxed)
     }
 
-    /// Gives the hub something to do; waits while its queue is full. After the hub has stopped it does nothing.
-    pub(crate) async fn give(&self, input: Input) {
-        // The hub stops after the last session, in a shutdown.
-        drop(self.inputs.send(input).await);
+    /// How many threads the hub remembers something of.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.shared.threads.load(Ordering::Relaxed)
+    }
+
+    /// How many events of one session may be unanswered.
+    pub(crate) fn session_events(&self) -> usize {
+        self.shared.session_events
+    }
+
+    /// Gives the hub something to do; waits while its queue is full.
+    pub(crate) async fn give(&self, input: Input) -> Result<(), Stopped> {
+        self.inputs.send(input).await.map_err(|_| Stopped)
+    }
+
+    /// A session that the hub was told of is gone. Never waits, and is never lost.
+    pub(crate) fn went(&self, session: SessionId) {
+        if let Err(TrySendError::Full(_)) = self.inputs.try_send(Input::Went(session)) {
+            self.shared.late.went(session);
+        }
     }
 }
 
@@ -90,71 +108,78 @@ impl Notifier for Hub {
     fn committed(&self, commit: Arc<Commit>) {
         let (thread, prev) = (commit.thread.id, commit.prev);
         let input = Input::Thread(thread, ThreadInput::Committed(commit));
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.inputs.try_send(input) {
-            // The first one's point counts: all that follows it is read from the feed.
-            if let Entry::Vacant(entry) = self.shared.missed.lock().entry(thread) {
-                entry.insert(prev);
-            }
-            self.shared.any_missed.store(true, Ordering::Release);
+        // A hub that has stopped has closed its sessions: there is nobody to miss anything.
+        if let Err(TrySendError::Full(_)) = self.inputs.try_send(input) {
+            self.shared.late.missed(thread, prev);
         }
     }
 }
 
 impl HubTask {
-    /// Runs the hub on `tasks` until `stop`.
+    /// Runs the hub on `tasks` until `stop`, then closes the sessions that are left.
     pub fn spawn(self, messaging: Messaging, tasks: &TaskTracker, stop: CancellationToken) {
-        let reads = tasks.clone();
-        tasks.spawn(self.run(messaging, reads, stop));
+        let reads = Reads {
+            reader: Arc::new(Reader::new(messaging, &self.state.config)),
+            hub: self.hub.clone(),
+            tasks: tasks.clone(),
+            stop: stop.clone(),
+        };
+        tasks.spawn(self.run(reads, stop));
     }
 
-    async fn run(mut self, messaging: Messaging, tasks: TaskTracker, stop: CancellationToken) {
+    async fn run(mut self, reads: Reads, stop: CancellationToken) {
+        let shared = Arc::clone(&self.hub.shared);
         let mut taken = Vec::with_capacity(TAKE_MAX);
         loop {
-            let deadline = self.state.next_deadline();
+            let deadline = self.state.typists.next_deadline();
             tokio::select! {
                 biased;
-                () = stop.cancelled() => return,
-                count = self.inputs.recv_many(&mut taken, TAKE_MAX) => {
-                    if count == 0 {
-                        return;
-                    }
-                }
+                () = stop.cancelled() => break,
+                _ = self.inputs.recv_many(&mut taken, TAKE_MAX) => {}
+                () = shared.late.rung() => {}
                 () = until(deadline) => {}
             }
+            self.state.now = Instant::now();
             for input in taken.drain(..) {
-                if self.hub.shared.any_missed.load(Ordering::Acquire) {
-                    take_missed(&self.hub.shared, &mut self.state);
+                // What was missed before this input came is missed before it is heard.
+                if let Some(late) = shared.late.take() {
+                    self.state.handle_late(late);
                 }
                 self.state.handle(input);
             }
-            if deadline.is_some_and(|deadline| deadline <= Instant::now()) {
+            if let Some(late) = shared.late.take() {
+                self.state.handle_late(late);
+            }
+            // However many inputs there are, typing ends in time.
+            if deadline.is_some_and(|deadline| deadline <= self.state.now) {
                 self.state.expire();
             }
-            self.hub.shared.sessions.store(self.state.sessions(), Ordering::Relaxed);
-            for ask in self.state.to_read.drain(..) {
-                let (hub, messaging, gap_rows) = (self.hub.clone(), messaging.clone(), self.gap_rows);
-                let stop = stop.clone();
-                tasks.spawn(async move {
-                    tokio::select! {
-                        () = stop.cancelled() => {}
-                        read = read(&messaging, ask, gap_rows) => {
-                            hub.give(Input::Read(ask.thread, Box::new(read))).await;
-                        }
-                    }
-                });
+            for ask in self.state.asks.drain(..) {
+                reads.begin(ask);
             }
+            shared.sessions.store(self.state.sessions.len(), Ordering::Relaxed);
+            shared.threads.store(self.state.threads.len(), Ordering::Relaxed);
         }
+        tracing::debug!(sessions = self.state.sessions.len(), "the hub stops");
     }
 }
 
-fn take_missed(shared: &Shared, state: &mut HubState) {
-    let missed = {
-        let mut missed = shared.missed.lock();
-        shared.any_missed.store(false, Ordering::Release);
-        std::mem::take(&mut *missed)
-    };
-    for (thread, prev) in missed {
-        state.missed(thread, prev);
+/// Where reads run. There are never more than threads that wait for one.
+struct Reads {
+    reader: Arc<Reader>,
+    hub: Hub,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Reads {
+    fn begin(&self, ask: Ask) {
+        let (reader, hub, stop) = (Arc::clone(&self.reader), self.hub.clone(), self.stop.clone());
+        self.tasks.spawn(stop.run_until_cancelled_owned(async move {
+            let read = reader.read(ask).await;
+            // Through the same queue as commits: what was in it when the read began comes before it.
+            drop(hub.give(Input::Read(ask.thread, Box::new(read))).await);
+        }));
     }
 }
 
@@ -163,34 +188,4 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-/// Reads what the hub asked for, again and again while the store does not answer: the thread's news wait meanwhile.
-async fn read(messaging: &Messaging, ask: ReadThread, gap_rows: usize) -> Read {
-    let mut pause = RETRY_FIRST;
-    loop {
-        match try_read(messaging, ask.thread, ask.after, gap_rows).await {
-            Ok(read) => return read,
-            Err(error) => {
-                tracing::warn!(thread = %ask.thread, %error, "live delivery waits for the store");
-                sleep(pause).await;
-                pause = (pause * 2).min(RETRY_MAX);
-            }
-        }
-    }
-}
-
-async fn try_read(
-    messaging: &Messaging,
-    thread: ThreadId,
-    after: Option<Modseq>,
-    gap_rows: usize,
-) -> Result<Read, tidings_domain::error::StoreError> {
-    let gap = match after {
-        None => Gap::None,
-        Some(after) => messaging.changes_of(thread, after, gap_rows).await?.map_or(Gap::TooLong, Gap::Filled),
-    };
-    // After the gap, so that the roster knows everyone whom the gap tells of.
-    let roster = Roster::read(messaging, thread).await?;
-    Ok(Read { roster, gap })
 }

@@ -5,16 +5,16 @@ use std::sync::Arc;
 use tidings_domain::change::Commit;
 use tidings_domain::id::{SessionId, ThreadId};
 use tidings_socketio::Ack;
-use tidings_wire::{Inbound, Replies};
+use tidings_wire::{Answer, EventError, Inbound, Replies};
 
 use crate::roster::Roster;
-use crate::sessions::Session;
+use crate::sessions::{Coming, Place};
 
 /// One thing for the hub to do.
 #[derive(Debug)]
 pub(crate) enum Input {
     /// A session begins.
-    Came(Arc<Session>),
+    Came(Coming),
     /// A session is gone.
     Went(SessionId),
     /// Something about one thread.
@@ -39,10 +39,18 @@ pub(crate) enum ThreadInput {
 /// A live intent: the hub carries it out and answers.
 #[derive(Debug)]
 pub(crate) struct Intended {
-    pub(crate) session: Arc<Session>,
+    pub(crate) place: Place,
     pub(crate) what: Live,
     pub(crate) inbound: &'static Inbound,
     pub(crate) ack: Option<Ack>,
+}
+
+impl Intended {
+    /// Tells the session what came of it.
+    pub(crate) fn answer(self, result: Result<&Answer, &EventError>) {
+        let session = self.place.session();
+        session.tell(&(self.inbound.reply)(&session.actor, result), self.ack);
+    }
 }
 
 /// What a live intent wants.
@@ -56,9 +64,15 @@ pub(crate) enum Live {
 /// What a session is told in answer to an event.
 #[derive(Debug)]
 pub(crate) struct Reply {
-    pub(crate) session: Arc<Session>,
+    pub(crate) place: Place,
     pub(crate) replies: Replies,
     pub(crate) ack: Option<Ack>,
+}
+
+impl Reply {
+    pub(crate) fn send(self) {
+        self.place.session().tell(&self.replies, self.ack);
+    }
 }
 
 /// What was read about a thread.

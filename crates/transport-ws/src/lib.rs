@@ -12,15 +12,20 @@
 //! one order: an acknowledgement that goes through the hub leaves behind the event it acknowledges. The task never
 //! waits for a store; what must be read first is read by another task while the thread's news queue up.
 
+mod commits;
 mod config;
 mod fanout;
 mod hub;
 mod input;
+mod intents;
+mod late;
+mod reads;
 mod roster;
 mod service;
 mod sessions;
 mod state;
 mod threads;
+mod typists;
 
 pub use config::HubConfig;
 pub use hub::{Hub, HubTask};

@@ -14,11 +14,13 @@ use tidings_domain::user::{Actor, Identity};
 pub use tidings_socketio::Origins;
 use tidings_socketio::{Accepted, Ack, Body, Connect, Event, Reason, Service, Socket};
 use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Inbound, Intent, Refusal, Refused};
+use tokio::sync::Semaphore;
 
 use crate::Hub;
 use crate::fanout::encode;
+use crate::hub::Stopped;
 use crate::input::{Input, Intended, Live, Reply, ThreadInput};
-use crate::sessions::Session;
+use crate::sessions::{Coming, Place, Session};
 
 /// Serves the namespaces of dialects that share a Socket.IO path.
 #[derive(Debug)]
@@ -30,9 +32,22 @@ pub struct DialectService {
     dialects: Vec<&'static Dialect>,
 }
 
-/// What is remembered about a client in a namespace; nothing about one that is being turned away.
+/// What is remembered about a client in a namespace; nothing about one that is being turned away. Dropped, however
+/// that comes about, it tells the hub that the session is gone.
 #[derive(Debug)]
-pub struct Known(Option<Arc<Session>>);
+pub struct Known(Option<Here>);
+
+#[derive(Debug)]
+struct Here {
+    session: Arc<Session>,
+    hub: Hub,
+}
+
+impl Drop for Here {
+    fn drop(&mut self) {
+        self.hub.went(self.session.id);
+    }
+}
 
 impl DialectService {
     /// A service for `dialects`, which must have the same path and different namespaces.
@@ -58,7 +73,12 @@ impl DialectService {
         if token.is_empty() {
             return Err(AuthFailure::Empty);
         }
-        self.verifier.verify(dialect.name, &token).await.map_err(|error| AuthFailure::Invalid(error.0))
+        let identity = self.verifier.verify(dialect.name, &token).await;
+        let identity = identity.map_err(|error| AuthFailure::Invalid(error.0))?;
+        if identity.is_service {
+            return Err(AuthFailure::Invalid("the token is the host's own and speaks for no user"));
+        }
+        Ok(identity)
     }
 
     /// Lets a client in that has a valid token.
@@ -67,7 +87,7 @@ impl DialectService {
         dialect: &'static Dialect,
         identity: Identity,
         socket: Socket,
-    ) -> Accepted<Known> {
+    ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
         let actor_role = identity.user.role.clone();
         let user = match self.messaging.sighted(identity.user.clone()).await {
             Ok(user) => user,
@@ -81,61 +101,84 @@ impl DialectService {
         let actor = Actor { user: user.id.clone(), role: actor_role, origin: Origin::Session(id) };
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
-        let session = Arc::new(Session { id, actor, socket, dialect });
+        let places = Semaphore::new(self.hub.session_events());
+        let session = Arc::new(Session { id, actor, socket, dialect, places });
         // Known to the hub before the client hears that it is in: nothing after that passes it by.
-        self.hub.give(Input::Came(Arc::clone(&session))).await;
-        Accepted::new(Known(Some(session))).frames(frames)
+        let coming = Coming::new(Arc::clone(&session));
+        if self.hub.give(Input::Came(coming)).await.is_err() {
+            return Err(tidings_socketio::Refused::new("Server unavailable"));
+        }
+        let here = Here { session, hub: self.hub.clone() };
+        Ok(Accepted::new(Known(Some(here))).frames(frames))
     }
 
+    /// Carries out what an event asks for, or has the hub do it; the hub answers in either case.
     async fn carry_out(
         &self,
-        session: &Arc<Session>,
+        place: Place,
         inbound: &'static Inbound,
         intent: Result<Intent, Refusal>,
         ack: Option<Ack>,
-    ) {
-        let live = |what| Intended { session: Arc::clone(session), what, inbound, ack: None };
-        let (thread, intended) = match intent {
-            Ok(Intent::Join(thread)) => (thread, live(Live::Join)),
-            Ok(Intent::Leave(thread)) => (thread, live(Live::Leave)),
-            Ok(Intent::Typing { thread, typing }) => (thread, live(Live::Typing(typing))),
+    ) -> Result<(), Stopped> {
+        let (thread, what) = match intent {
+            Ok(Intent::Join(thread)) => (thread, Live::Join),
+            Ok(Intent::Leave(thread)) => (thread, Live::Leave),
+            Ok(Intent::Typing { thread, typing }) => (thread, Live::Typing(typing)),
             Ok(Intent::Execute(command)) => {
-                let result = self.messaging.execute(&session.actor, command).await;
+                let result = self.messaging.execute(&place.session().actor, command).await;
                 let thread = result.as_ref().ok().and_then(changed_thread);
                 let result =
                     result.map(|outcome| Answer::Executed(Box::new(outcome))).map_err(EventError::Command);
-                return self.reply(session, inbound, thread, result.as_ref(), ack).await;
+                return self.reply(place, inbound, thread, result.as_ref(), ack).await;
             }
             Ok(Intent::Nothing) => {
-                return self.reply(session, inbound, None, Ok(&Answer::Nothing), ack).await;
+                return self.reply(place, inbound, None, Ok(&Answer::Nothing), ack).await;
             }
             Err(refusal) => {
-                return self.reply(session, inbound, None, Err(&EventError::Refused(refusal)), ack).await;
+                return self.reply(place, inbound, None, Err(&EventError::Refused(refusal)), ack).await;
             }
         };
-        let intended = Intended { ack, ..intended };
-        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await;
+        let intended = Intended { place, what, inbound, ack };
+        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await
     }
 
     /// Tells the client what came of its event, behind the commit that its event made.
     async fn reply(
         &self,
-        session: &Arc<Session>,
+        place: Place,
         inbound: &Inbound,
         thread: Option<ThreadId>,
         result: Result<&Answer, &EventError>,
         ack: Option<Ack>,
-    ) {
-        let replies = (inbound.reply)(&session.actor, result);
+    ) -> Result<(), Stopped> {
+        let replies = (inbound.reply)(&place.session().actor, result);
         if replies.emit.is_empty() && ack.is_none() {
-            return;
+            return Ok(());
         }
-        let reply = Reply { session: Arc::clone(session), replies, ack };
-        let input = match thread {
-            Some(thread) => Input::Thread(thread, ThreadInput::Reply(reply)),
-            None => Input::Reply(reply),
+        let reply = Reply { place, replies, ack };
+        self.hub
+            .give(match thread {
+                Some(thread) => Input::Thread(thread, ThreadInput::Reply(reply)),
+                None => Input::Reply(reply),
+            })
+            .await
+    }
+
+    async fn answer(&self, session: &Arc<Session>, mut event: Event) -> Result<(), Stopped> {
+        let ack = event.take_ack();
+        let Some(inbound) = session.dialect.event(event.name()) else {
+            if ack.is_none() {
+                return Ok(());
+            }
+            let replies = (session.dialect.socket.unknown)(event.name());
+            let place = Place::take(session).await;
+            return self.hub.give(Input::Reply(Reply { place, replies, ack })).await;
         };
-        self.hub.give(input).await;
+        let intent = match event.args().fault() {
+            Some(fault) => Err(Refusal::invalid(fault.to_string())),
+            None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
+        };
+        self.carry_out(Place::take(session).await, inbound, intent, ack).await
     }
 }
 
@@ -170,7 +213,7 @@ impl Service for DialectService {
             return Err(tidings_socketio::Refused::new("Invalid namespace"));
         };
         let failure = match self.authenticate(dialect, &request).await {
-            Ok(identity) => return Ok(self.welcome(dialect, identity, socket).await),
+            Ok(identity) => return self.welcome(dialect, identity, socket).await,
             Err(failure) => failure,
         };
         match (dialect.socket.handshake.refused)(&failure) {
@@ -189,26 +232,17 @@ impl Service for DialectService {
         }
     }
 
-    async fn event(&self, session: &mut Known, mut event: Event) {
-        let Some(session) = &session.0 else { return };
-        let ack = event.take_ack();
-        let Some(inbound) = session.dialect.event(event.name()) else {
-            if ack.is_some() {
-                let replies = (session.dialect.socket.unknown)(event.name());
-                self.hub.give(Input::Reply(Reply { session: Arc::clone(session), replies, ack })).await;
-            }
-            return;
-        };
-        let intent = match event.args().fault() {
-            Some(fault) => Err(Refusal::invalid(fault.to_string())),
-            None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
-        };
-        self.carry_out(session, inbound, intent, ack).await;
+    async fn event(&self, known: &mut Known, event: Event) {
+        let Some(here) = &known.0 else { return };
+        if self.answer(&here.session, event).await.is_err() {
+            // Without a hub nobody would answer, nor tell it anything.
+            here.session.socket.close(Reason::Shutdown);
+        }
     }
 
-    async fn disconnect(&self, session: Known, _: Reason) {
-        if let Some(session) = session.0 {
-            self.hub.give(Input::Went(session.id)).await;
+    async fn disconnect(&self, session: Known, reason: Reason) {
+        if let Some(here) = &session.0 {
+            tracing::debug!(session = ?here.session.id, %reason, "a session ends");
         }
     }
 }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use tidings_domain::id::{SessionId, ThreadId, UserId};
 use tidings_domain::user::Actor;
-use tidings_socketio::Socket;
+use tidings_socketio::{Ack, Reason, Socket};
 use tidings_wire::{Dialect, Replies};
-
-use crate::input::Reply;
+use tokio::sync::Semaphore;
 
 /// One authenticated user in one namespace on one connection, in one dialect.
 #[derive(Debug)]
@@ -17,11 +16,39 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     pub(crate) socket: Socket,
     pub(crate) dialect: &'static Dialect,
+    /// Room for events that the hub has not answered yet.
+    pub(crate) places: Semaphore,
+}
+
+/// Room that one event takes until the hub has answered it. It keeps a session from filling the hub's queues, and
+/// what waits behind a slow read within bounds.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<Session>);
+
+impl Place {
+    /// Waits for room.
+    pub(crate) async fn take(session: &Arc<Session>) -> Self {
+        if let Ok(permit) = session.places.acquire().await {
+            permit.forget();
+        }
+        Self(Arc::clone(session))
+    }
+
+    /// Whose event it is.
+    pub(crate) fn session(&self) -> &Session {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.places.add_permits(1);
+    }
 }
 
 impl Session {
     /// Tells the client what an event of its own came to.
-    pub(crate) fn tell(&self, replies: &Replies, ack: Option<tidings_socketio::Ack>) {
+    pub(crate) fn tell(&self, replies: &Replies, ack: Option<Ack>) {
         for frame in &replies.emit {
             if let Some(encoded) = crate::fanout::encode(self.dialect, frame) {
                 self.socket.send(&encoded);
@@ -33,13 +60,32 @@ impl Session {
     }
 }
 
-impl Reply {
-    pub(crate) fn send(self) {
-        self.session.tell(&self.replies, self.ack);
+/// A session on its way to the hub. If it does not get there, because the hub has stopped, it is closed: nobody would
+/// tell it anything.
+#[derive(Debug)]
+pub(crate) struct Coming(Option<Arc<Session>>);
+
+impl Coming {
+    pub(crate) fn new(session: Arc<Session>) -> Self {
+        Self(Some(session))
+    }
+
+    /// It has arrived.
+    pub(crate) fn arrive(mut self) -> Option<Arc<Session>> {
+        self.0.take()
     }
 }
 
-/// The sessions that are there.
+impl Drop for Coming {
+    fn drop(&mut self) {
+        if let Some(session) = &self.0 {
+            session.socket.close(Reason::Shutdown);
+        }
+    }
+}
+
+/// The sessions that are there. When the hub goes, however it goes, they are closed: nobody would tell them
+/// anything any more.
 #[derive(Debug, Default)]
 pub(crate) struct Sessions {
     by_id: HashMap<SessionId, Here>,
@@ -59,8 +105,8 @@ impl Sessions {
         self.by_id.insert(session.id, Here { session, joined: Vec::new() });
     }
 
-    /// Takes a session out; gives it back with the threads it followed.
-    pub(crate) fn remove(&mut self, id: SessionId) -> Option<(Arc<Session>, Vec<ThreadId>)> {
+    /// Takes a session out; tells which threads it followed. `None` when it is not there.
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Vec<ThreadId>> {
         let Here { session, joined } = self.by_id.remove(&id)?;
         let user = &session.actor.user;
         if let Some(sessions) = self.by_user.get_mut(user) {
@@ -69,7 +115,7 @@ impl Sessions {
                 self.by_user.remove(user);
             }
         }
-        Some((session, joined))
+        Some(joined)
     }
 
     /// Notes that a session follows a thread. False when it follows `max` already, or is gone.
@@ -95,11 +141,19 @@ impl Sessions {
         self.by_user.get(user).map_or(&[], Vec::as_slice)
     }
 
-    pub(crate) fn contains(&self, id: SessionId) -> bool {
-        self.by_id.contains_key(&id)
+    pub(crate) fn get(&self, id: SessionId) -> Option<&Session> {
+        self.by_id.get(&id).map(|here| &*here.session)
     }
 
     pub(crate) fn len(&self) -> usize {
         self.by_id.len()
+    }
+}
+
+impl Drop for Sessions {
+    fn drop(&mut self) {
+        for here in self.by_id.values() {
+            here.session.socket.close(Reason::Shutdown);
+        }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use tidings_domain::id::{SessionId, ThreadId};
 use tidings_domain::seq::Modseq;
+use tokio::time::Instant;
 
 use crate::input::ThreadInput;
 use crate::roster::Roster;
@@ -21,8 +22,34 @@ pub(crate) struct ThreadState {
     pub(crate) reading: bool,
     /// The inputs that wait, in order.
     pub(crate) waiting: VecDeque<ThreadInput>,
-    /// Set when a commit could not even wait: what came after this point must be read.
+    /// Set when a commit could not even wait: what came after this point must be read. Those before it may be
+    /// waiting still, and go first.
     pub(crate) missed_after: Option<Modseq>,
+    /// Until when somebody may be shown as typing, which must be ended for everyone who saw it begin.
+    pub(crate) typing_until: Option<Instant>,
+}
+
+impl ThreadState {
+    /// A commit that came after `point` will have to be read; of several points the earliest counts.
+    pub(crate) fn miss(&mut self, point: Modseq) {
+        self.missed_after = Some(self.missed_after.map_or(point, |before| before.min(point)));
+    }
+
+    /// How many of the waiting inputs there are up to the last commit that is not beyond `point`.
+    pub(crate) fn waiting_up_to(&self, point: Modseq) -> usize {
+        let older =
+            |input: &ThreadInput| matches!(input, ThreadInput::Committed(commit) if commit.modseq() <= point);
+        self.waiting.iter().rposition(older).map_or(0, |last| last + 1)
+    }
+
+    /// The input that is next, unless something must be read first.
+    pub(crate) fn next(&mut self) -> Option<ThreadInput> {
+        if self.reading { None } else { self.waiting.pop_front() }
+    }
+
+    fn is_in_use(&self, now: Instant) -> bool {
+        self.reading || !self.joined.is_empty() || self.typing_until.is_some_and(|until| until > now)
+    }
 }
 
 /// The threads that the hub remembers.
@@ -30,7 +57,7 @@ pub(crate) struct ThreadState {
 pub(crate) struct Threads {
     states: HashMap<ThreadId, ThreadState>,
     max: usize,
-    /// At this size those that nobody follows are forgotten.
+    /// At this size those that are not in use are forgotten.
     sweep_at: usize,
 }
 
@@ -47,17 +74,22 @@ impl Threads {
         self.states.get(&id)
     }
 
-    /// The state of a thread, new if it must be.
-    pub(crate) fn entry(&mut self, id: ThreadId) -> &mut ThreadState {
-        if self.states.len() >= self.sweep_at {
-            self.states.retain(|_, state| state.reading || !state.joined.is_empty());
+    /// The state of a thread, new if it must be. What was delivered is forgotten with a state, and nothing is missed
+    /// by that: a commit that does not come is reported as missed, with the point it followed on.
+    pub(crate) fn entry(&mut self, id: ThreadId, now: Instant) -> &mut ThreadState {
+        if self.states.len() >= self.sweep_at && !self.states.contains_key(&id) {
+            self.states.retain(|_, state| state.is_in_use(now));
             // Those that are followed are bounded by the sessions; sweep again only after real growth.
             self.sweep_at = self.max.max(self.states.len().saturating_mul(2));
         }
         self.states.entry(id).or_default()
     }
 
-    pub(crate) fn forget(&mut self, id: ThreadId) {
-        self.states.remove(&id);
+    pub(crate) fn forget(&mut self, id: ThreadId) -> Option<ThreadState> {
+        self.states.remove(&id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.states.len()
     }
 }
