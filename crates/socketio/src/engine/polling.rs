@@ -109,13 +109,16 @@ impl Seated<'_> {
 
 impl Drop for Seated<'_> {
     fn drop(&mut self) {
-        if let Some(polling) = &mut self.connection.lock().polling {
-            match self.kind {
-                Kind::Poll => polling.poll = Seat::Free,
-                Kind::Post => polling.post = Seat::Free,
-            }
+        let mut state = self.connection.lock();
+        // A session that has moved to a WebSocket does not mind.
+        let Some(polling) = &mut state.polling else { return };
+        match self.kind {
+            Kind::Poll => polling.poll = Seat::Free,
+            Kind::Post => polling.post = Seat::Free,
         }
-        if !self.answered {
+        let moved = matches!(polling.upgrade, Upgrade::Done(_));
+        drop(state);
+        if !self.answered && !moved {
             self.connection.close(Reason::TransportError);
         }
     }

@@ -73,6 +73,17 @@ async fn a_question_ends_with_its_socket() {
 }
 
 #[tokio::test]
+async fn a_handler_that_waits_for_an_answer_hears_that_the_client_is_gone() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.send("42[\"ask\",600000]").await;
+    assert_eq!(client.next().await, "420[\"question\",1]");
+    drop(client);
+    server.logged("disconnect / transport close").await;
+    server.empty().await;
+}
+
+#[tokio::test]
 async fn attachments_go_both_ways() {
     let server = Server::start().await;
     let mut client = server.client().await;

@@ -12,9 +12,10 @@ use crate::Reason;
 use crate::codec::engine::Packet;
 use crate::engine::{Message, Protocol};
 
-/// How long nothing follows a frame that [stands alone](crate::engine::Frame): the other side sees it
-/// by itself, not in one chunk with what is next. Clients that wait for one message and then attach their listener for
-/// the next one, as the official test suites do, would miss it.
+/// How long nothing follows a frame that stands alone, so that it does not arrive in one chunk with the next.
+///
+/// Clients that wait for one message and only then listen for the next one, as the official test suites do,
+/// would miss it.
 const STANDS_ALONE_FOR: Duration = Duration::from_millis(5);
 /// How many packets are read before something is written.
 const READS_PER_ROUND: usize = 64;
