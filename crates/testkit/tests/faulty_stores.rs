@@ -1,0 +1,233 @@
+//! The contract is worth what it catches: stores with one fault each, and the case that must fail on it.
+
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use tidings_domain::change::{Change, Commit};
+use tidings_domain::decision::AnyDecision;
+use tidings_domain::error::StoreError;
+use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::member::Member;
+use tidings_domain::message::{Message, Origin};
+use tidings_domain::page::{MessagePage, ThreadEntry, ThreadPage};
+use tidings_domain::ports::{ChangeFeed, MessageRepository, Notifier, ThreadRepository};
+use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::snapshot::{Scope, Snapshot};
+use tidings_domain::thread::{NewThread, Thread, ThreadKey};
+use tidings_domain::time::Timestamp;
+use tidings_storage_memory::MemoryStore;
+use tidings_testkit::{Fixture, Stores, Subject, contract, law, model};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    None,
+    Deaf,
+    TellsTwice,
+    ForgetsKeys,
+    RunsTwice,
+    LosesMillis,
+    CountsTombstones,
+    ListsBackwards,
+    CutsTheFeed,
+    PagesTooFar,
+}
+
+const FAULTS: [Fault; 10] = [
+    Fault::None,
+    Fault::Deaf,
+    Fault::TellsTwice,
+    Fault::ForgetsKeys,
+    Fault::RunsTwice,
+    Fault::LosesMillis,
+    Fault::CountsTombstones,
+    Fault::ListsBackwards,
+    Fault::CutsTheFeed,
+    Fault::PagesTooFar,
+];
+
+fn fault_at(index: usize) -> Fault {
+    FAULTS.get(index).copied().expect("a fault of the list")
+}
+
+/// The store in memory with the fault of that index.
+#[derive(Debug)]
+struct Faulty<const INDEX: usize>;
+
+impl<const INDEX: usize> Subject for Faulty<INDEX> {
+    fn open(notifier: Arc<dyn Notifier>) -> Pin<Box<dyn Future<Output = Stores> + Send>> {
+        let fault = fault_at(INDEX);
+        let store = MemoryStore::new(Arc::new(Telling { fault, notifier }));
+        let faulty = Arc::new(Spoilt { fault, store: store.clone() });
+        let mut stores = Stores::of(store);
+        stores.threads = Arc::<Spoilt>::clone(&faulty);
+        stores.messages = Arc::<Spoilt>::clone(&faulty);
+        stores.feed = faulty;
+        Box::pin(std::future::ready(stores))
+    }
+}
+
+#[derive(Debug)]
+struct Telling {
+    fault: Fault,
+    notifier: Arc<dyn Notifier>,
+}
+
+impl Notifier for Telling {
+    fn committed(&self, commit: Arc<Commit>) {
+        if self.fault != Fault::Deaf {
+            self.notifier.committed(Arc::clone(&commit));
+        }
+        if self.fault == Fault::TellsTwice {
+            self.notifier.committed(commit);
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Spoilt {
+    fault: Fault,
+    store: MemoryStore,
+}
+
+/// Finds no message under any key.
+struct Keyless(Arc<dyn AnyDecision>);
+
+impl AnyDecision for Keyless {
+    fn scope(&self) -> Scope {
+        Scope { client_key: None, ..self.0.scope() }
+    }
+
+    fn origin(&self) -> Origin {
+        self.0.origin()
+    }
+
+    fn run(&self, found: &Snapshot) -> Vec<Change> {
+        let mut found = found.clone();
+        if let Some((sender, key)) = self.0.scope().client_key {
+            found.load_keyed(sender, key, None);
+        }
+        self.0.run(&found)
+    }
+}
+
+#[async_trait]
+impl ThreadRepository for Spoilt {
+    async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError> {
+        if self.fault == Fault::RunsTwice {
+            self.store.transact(Arc::clone(&decision)).await?;
+            return self.store.transact(decision).await.or(Ok(()));
+        }
+        let is_keyless = self.fault == Fault::ForgetsKeys;
+        let decision = if is_keyless { Arc::new(Keyless(decision)) } else { decision };
+        self.store.transact(decision).await
+    }
+
+    async fn create(&self, new: NewThread) -> Result<(Thread, bool), StoreError> {
+        self.store.create(new).await
+    }
+
+    async fn thread(&self, id: ThreadId) -> Result<Option<Thread>, StoreError> {
+        self.store.thread(id).await
+    }
+
+    async fn thread_by_key(&self, key: &ThreadKey) -> Result<Option<Thread>, StoreError> {
+        self.store.thread_by_key(key).await
+    }
+
+    async fn members(&self, id: ThreadId) -> Result<Option<(Thread, Vec<Member>)>, StoreError> {
+        self.store.members(id).await
+    }
+
+    async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
+        let mut entries = self.store.threads_of(user, page).await?;
+        if self.fault == Fault::ListsBackwards {
+            entries.reverse();
+        }
+        if self.fault == Fault::CountsTombstones {
+            for entry in &mut entries {
+                entry.unread = entry.thread.last_seq.get() - entry.member.unread_above().get();
+            }
+        }
+        Ok(entries)
+    }
+}
+
+#[async_trait]
+impl MessageRepository for Spoilt {
+    async fn page(&self, thread: ThreadId, page: &MessagePage) -> Result<Vec<Message>, StoreError> {
+        let mut page = *page;
+        if self.fault == Fault::PagesTooFar {
+            page.before = page.before.map(Seq::next);
+        }
+        let mut messages = self.store.page(thread, &page).await?;
+        if self.fault == Fault::LosesMillis {
+            for message in &mut messages {
+                message.created_at = Timestamp::from_millis(message.created_at.as_millis() / 1_000 * 1_000);
+            }
+        }
+        Ok(messages)
+    }
+
+    async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {
+        self.store.message(id).await
+    }
+
+    async fn last_before(&self, thread: ThreadId, at: Timestamp) -> Result<Seq, StoreError> {
+        self.store.last_before(thread, at).await
+    }
+}
+
+#[async_trait]
+impl ChangeFeed for Spoilt {
+    async fn changes_of(
+        &self,
+        thread: ThreadId,
+        after: Modseq,
+        limit: usize,
+    ) -> Result<Option<Commit>, StoreError> {
+        if self.fault != Fault::CutsTheFeed {
+            return self.store.changes_of(thread, after, limit).await;
+        }
+        let mut commit = self.store.changes_of(thread, after, usize::MAX).await?;
+        if let Some(commit) = &mut commit {
+            commit.changes.truncate(limit);
+        }
+        Ok(commit)
+    }
+}
+
+fn fails(test: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(test)).is_err()
+}
+
+fn catches<const INDEX: usize>(fault: Fault, case: &impl AsyncFn(&Fixture)) {
+    assert_eq!(fault_at(INDEX), fault);
+    assert!(fails(|| contract::run::<Faulty<INDEX>>(case)), "{fault:?} went unnoticed");
+    assert!(!fails(|| contract::run::<Faulty<0>>(case)), "the case fails without a fault too");
+}
+
+#[test]
+fn each_fault_is_caught_by_its_case() {
+    catches::<1>(Fault::Deaf, &contract::together::commits_are_heard_once_in_order_before_the_answer);
+    catches::<2>(Fault::TellsTwice, &contract::together::commits_are_heard_once_in_order_before_the_answer);
+    catches::<3>(Fault::ForgetsKeys, &contract::keys::a_repeated_key_gives_the_first_message);
+    catches::<4>(Fault::RunsTwice, &contract::deciding::a_decision_may_change_many_rows);
+    catches::<5>(Fault::LosesMillis, &contract::messages::every_field_of_a_message_round_trips);
+    catches::<6>(Fault::CountsTombstones, &contract::listing::unread_is_arithmetic);
+    catches::<7>(Fault::ListsBackwards, &contract::listing::a_list_is_in_order_of_activity);
+    catches::<8>(Fault::CutsTheFeed, &contract::feed::a_feed_is_whole_or_none);
+    catches::<9>(Fault::PagesTooFar, &contract::messages::pages_go_both_ways);
+}
+
+#[test]
+fn the_model_and_the_law_catch_faults_too() {
+    assert!(fails(|| model::follows_the_model::<Faulty<6>>(64)), "counted tombstones");
+    assert!(fails(|| model::follows_the_model::<Faulty<7>>(64)), "a list backwards");
+    assert!(fails(|| model::concurrent_senders::<Faulty<3>>(64)), "forgotten keys");
+    assert!(!fails(|| law::batch_law::<Faulty<0>>(4)));
+    assert!(!fails(|| model::follows_the_model::<Faulty<0>>(4)));
+    assert!(!fails(|| model::concurrent_senders::<Faulty<0>>(4)));
+}
