@@ -40,6 +40,7 @@ mod list;
 mod state;
 mod store;
 
+use std::fmt;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -52,10 +53,16 @@ use crate::state::State;
 /// # Concurrency
 /// Any number of calls at once. The [`Notifier`] is called under the store's lock, which is what keeps commits in
 /// order; it must not wait for another call of this store.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct MemoryStore(Arc<Shared>);
 
-#[derive(Debug)]
+impl fmt::Debug for MemoryStore {
+    /// Names the store alone: what people write does not belong in logs.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemoryStore").finish_non_exhaustive()
+    }
+}
+
 struct Shared {
     state: Mutex<State>,
     notifier: Arc<dyn Notifier>,

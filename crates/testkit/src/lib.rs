@@ -33,6 +33,9 @@ mod runtime;
 pub mod strategies;
 mod time;
 
+#[doc(hidden)]
+pub use tidings_domain as __domain;
+
 pub use fixture::{Fixture, Stores, Subject};
 pub use people::{ALICE, BOB, CAROL, DAVE, ERIN, Person, body, campaign, crowd, key, subject};
 pub use recording::RecordingNotifier;

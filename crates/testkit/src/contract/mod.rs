@@ -133,7 +133,7 @@ macro_rules! __store_contract {
 
         impl $crate::Subject for StoreContractSubject {
             fn open(
-                notifier: ::std::sync::Arc<dyn ::tidings_domain::ports::Notifier>,
+                notifier: ::std::sync::Arc<dyn $crate::__domain::ports::Notifier>,
             ) -> ::std::pin::Pin<Box<dyn ::std::future::Future<Output = $crate::Stores> + Send>> {
                 Box::pin($open(notifier))
             }
