@@ -25,14 +25,14 @@ impl HubState {
         if self.sessions.get(session.id).is_none() {
             return;
         }
-        let result = match intended.what {
-            Live::Leave => {
+        let result = match (intended.what, self.access(id, session)) {
+            (Live::Leave, _) => {
                 self.leave(id, session);
                 Ok(Answer::Left(id))
             }
-            _ if !self.takes_part(id, session) => Err(EventError::Access(ReadError::NotAMember)),
-            Live::Join => self.join(id, session),
-            Live::Typing(typing) => {
+            (_, Err(error)) => Err(EventError::Access(error)),
+            (Live::Join, Ok(())) => self.join(id, session),
+            (Live::Typing(typing), Ok(())) => {
                 self.type_in(id, session, typing);
                 Ok(Answer::Noted)
             }
@@ -40,11 +40,13 @@ impl HubState {
         intended.answer(result.as_ref());
     }
 
-    fn takes_part(&self, id: ThreadId, session: &Session) -> bool {
+    /// Whether a session may follow a thread and type in it.
+    fn access(&self, id: ThreadId, session: &Session) -> Result<(), ReadError> {
         let roster = self.threads.get(id).and_then(|state| state.roster.as_ref());
-        roster.is_some_and(|roster| {
-            roster.get(&session.actor.user).is_some() && (session.dialect.expresses)(&roster.thread)
-        })
+        // What a dialect has no words for is not there for it.
+        let roster = roster.filter(|roster| (session.dialect.expresses)(&roster.thread));
+        let roster = roster.ok_or(ReadError::UnknownThread)?;
+        roster.get(&session.actor.user).map(|_| ()).ok_or(ReadError::NotAMember)
     }
 
     fn join(&mut self, id: ThreadId, session: &Session) -> Result<Answer, EventError> {

@@ -79,8 +79,9 @@ impl Threads {
     pub(crate) fn entry(&mut self, id: ThreadId, now: Instant) -> &mut ThreadState {
         if self.states.len() >= self.sweep_at && !self.states.contains_key(&id) {
             self.states.retain(|_, state| state.is_in_use(now));
-            // Those that are followed are bounded by the sessions; sweep again only after real growth.
-            self.sweep_at = self.max.max(self.states.len().saturating_mul(2));
+            // Those that are in use are bounded by the sessions; sweep again only after real growth.
+            let used = self.states.len();
+            self.sweep_at = self.max.max(used + used / 2 + 1);
         }
         self.states.entry(id).or_default()
     }

@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
 /// How long anything may take.
@@ -75,6 +76,9 @@ pub(crate) struct Client {
     hears: mpsc::UnboundedSender<Packet>,
     namespace: &'static str,
     next_ack: u64,
+    /// The connection breaks off when the client is dropped.
+    held: CancellationToken,
+    _hold: DropGuard,
 }
 
 impl Client {
@@ -88,15 +92,17 @@ impl Client {
         let connect = format!("40{namespace},{}", json!({ "token": token }));
         sink.send(Message::text(connect)).await.expect("it is sent");
         let (hears, heard) = mpsc::unbounded_channel();
-        Self { sink, unread: Some(stream), heard, hears, namespace, next_ack: 0 }
+        let held = CancellationToken::new();
+        let hold = held.clone().drop_guard();
+        Self { sink, unread: Some(stream), heard, hears, namespace, next_ack: 0, held, _hold: hold }
     }
 
     /// Begins to read.
     pub(crate) fn listen(&mut self, tasks: &TaskTracker) {
         let Some(mut stream) = self.unread.take() else { return };
-        let (hears, namespace) = (self.hears.clone(), self.namespace);
+        let (hears, namespace, held) = (self.hears.clone(), self.namespace, self.held.clone());
         tasks.spawn(async move {
-            while let Some(Ok(message)) = stream.next().await {
+            while let Some(Some(Ok(message))) = held.run_until_cancelled(stream.next()).await {
                 let Some(packet) = message.to_text().ok().and_then(|text| Packet::parse(text, namespace))
                 else {
                     continue;

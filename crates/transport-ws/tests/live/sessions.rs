@@ -115,11 +115,11 @@ fn who_does_not_keep_up_is_closed_and_others_are_not_harmed() {
 fn a_hub_that_stops_closes_its_sessions_and_nothing_hangs() {
     block_on(async {
         let world = World::new().await;
-        let thread = world.thread(&[ALICE, BOB]).await;
         let mut bob = world.campaigner(BOB).await;
         let mut alice = world.campaigner(ALICE).await;
         // One event waits for a read that never comes.
         world.control.hold_reads();
+        let thread = world.thread(&[ALICE, BOB]).await;
         alice.emit("joinThread", &json!({ "threadId": thread.to_string() })).await;
         world.reads_wait(1).await;
         world.stop.cancel();
