@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::job::Job;
 use crate::member::Member;
 use crate::message::{Message, Origin};
 use crate::seq::Modseq;
+use crate::summary::Summary;
 use crate::thread::Thread;
 
-/// One change to a thread's rows. Each takes the thread's next [`Modseq`], which the changed row carries.
+/// One change to a thread's rows. Each but a job takes the thread's next [`Modseq`], which the changed row carries.
 ///
 /// A closed list: [`Snapshot::apply`](crate::snapshot::Snapshot::apply) says what each does, every store writes what
 /// it left, and the [`Commit`] made of them is all that anyone hears.
@@ -21,16 +23,22 @@ pub enum Change {
     PutMember(Member),
     /// The thread's own fields changed (subject). Counters in it are not taken over.
     PutThread(Thread),
+    /// A summary was added.
+    AddSummary(Summary),
+    /// Work to do after the commit. Not a change to the thread: it takes no modseq, and nobody hears of it.
+    EnqueueJob(Job),
 }
 
 impl Change {
-    /// The value of the change counter that this change took.
+    /// The value of the change counter that this change took; `None` for a job, which took none.
     #[must_use]
-    pub const fn modseq(&self) -> Modseq {
+    pub const fn modseq(&self) -> Option<Modseq> {
         match self {
-            Self::AppendMessage(message) | Self::ReplaceMessage(message) => message.modseq,
-            Self::PutMember(member) => member.modseq,
-            Self::PutThread(thread) => thread.fields_modseq,
+            Self::AppendMessage(message) | Self::ReplaceMessage(message) => Some(message.modseq),
+            Self::PutMember(member) => Some(member.modseq),
+            Self::PutThread(thread) => Some(thread.fields_modseq),
+            Self::AddSummary(summary) => Some(summary.modseq),
+            Self::EnqueueJob(_) => None,
         }
     }
 }
@@ -45,12 +53,19 @@ pub struct Commit {
     pub prev: Modseq,
     /// Through what the changes came.
     pub origin: Origin,
-    /// The changes. Their modseqs are `prev + 1` to `thread.modseq` when the commit is heard live; when it was read
-    /// from a feed, intermediate states of a row have collapsed into its last.
+    /// The changes that took a modseq. When the commit is heard live, those are `prev + 1` to `thread.modseq`; when it
+    /// was read from a feed, intermediate states of a row have collapsed into its last.
     pub changes: Vec<Change>,
 }
 
 impl Commit {
+    /// What to tell of a decision's changes, which led from `prev` to `thread`; `None` when nobody hears of them.
+    #[must_use]
+    pub fn of(thread: Thread, prev: Modseq, origin: Origin, mut changes: Vec<Change>) -> Option<Self> {
+        changes.retain(|change| change.modseq().is_some());
+        (!changes.is_empty()).then(|| Self { thread: Arc::new(thread), prev, origin, changes })
+    }
+
     /// The thread's change counter after the commit.
     #[must_use]
     pub fn modseq(&self) -> Modseq {

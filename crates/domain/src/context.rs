@@ -30,8 +30,12 @@ pub struct Context {
     pub title: String,
     /// Whether everyone in the marketplace may see it.
     pub is_public: bool,
+    /// Where it stands: `active`, `completed`… An opaque word.
+    pub state: Option<String>,
     /// Who takes part in it.
     pub parties: Vec<Party>,
+    /// Whatever else the host wants to keep with it, as a JSON text. Given back as it is.
+    pub data: Option<String>,
 }
 
 /// A user and the role they have.

@@ -1,10 +1,12 @@
 //! Decisions: pure rules that a store runs under a thread's lock.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::change::Change;
 use crate::error::StoreError;
+use crate::job::Work;
 use crate::message::Origin;
 use crate::ports::ThreadRepository;
 use crate::snapshot::{Scope, Snapshot};
@@ -99,4 +101,67 @@ pub async fn transact<D: Decision>(
     threads.transact(erased).await?;
     let answer = slot.answer.lock().unwrap_or_else(PoisonError::into_inner).take();
     answer.ok_or_else(|| StoreError::Internal("the store answered without deciding".into()))
+}
+
+/// Runs a decision and checks its changes against what it saw; a panic in it is its own failure alone. The one way for a store to run a decision.
+///
+/// # Errors
+/// [`StoreError::Internal`] when the decision panics, or when its changes cannot follow on what it saw.
+pub fn run(decision: &dyn AnyDecision, found: &Snapshot) -> Result<Vec<Change>, StoreError> {
+    let changes = catch_unwind(AssertUnwindSafe(|| decision.run(found)))
+        .map_err(|_| StoreError::Internal("the decision panicked".into()))?;
+    match misfit(found, &changes) {
+        None => Ok(changes),
+        Some(reason) => Err(StoreError::Internal(format!("the decision's changes do not fit: {reason}"))),
+    }
+}
+
+/// Why these changes cannot follow on what was found. Only a mistake in a decision makes them not fit.
+fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
+    if changes.is_empty() {
+        return None;
+    }
+    let Some(thread) = found.thread() else { return Some("there is no thread") };
+    let (mut seq, mut modseq) = found.head();
+    let mut number = found.next_number();
+    for change in changes {
+        if let Some(taken) = change.modseq() {
+            modseq = modseq.next();
+            if taken != modseq {
+                return Some("a modseq is not the thread's next");
+            }
+        }
+        let in_thread = match change {
+            Change::AppendMessage(message) => {
+                seq = seq.next();
+                if message.seq != seq || message.number < number {
+                    return Some("a new message is not at the thread's next seq and number");
+                }
+                number = message.number.saturating_add(1);
+                message.thread
+            }
+            Change::ReplaceMessage(message) => {
+                let place = found.message(message.id).ok().flatten().map(|old| old.seq);
+                if place != Some(message.seq) {
+                    return Some("a replaced message was not loaded, or moves");
+                }
+                message.thread
+            }
+            Change::PutMember(member) => {
+                if found.member(&member.user).is_err() {
+                    return Some("a changed member was not loaded");
+                }
+                member.thread
+            }
+            Change::PutThread(fields) => fields.id,
+            Change::AddSummary(summary) => summary.thread,
+            Change::EnqueueJob(job) => match &job.work {
+                Work::NotifyUnread { thread, .. } => *thread,
+            },
+        };
+        if in_thread != thread.id {
+            return Some("a change is of another thread");
+        }
+    }
+    None
 }

@@ -72,6 +72,10 @@ uuid_ids! {
     ThreadId;
     /// A message. Text form: lower-case hyphenated UUIDv7.
     MessageId;
+    /// A summary. Text form: lower-case hyphenated UUIDv7.
+    SummaryId;
+    /// A job.
+    JobId;
     /// One authenticated session on a socket, for as long as that socket lives.
     SessionId;
 }

@@ -37,6 +37,8 @@ pub enum Origin {
     Request,
     /// A session on a socket.
     Session(SessionId),
+    /// The host brought it over from another system. Nobody is told: it is not news.
+    Import,
 }
 
 /// What a member or the system wrote.

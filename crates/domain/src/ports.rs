@@ -13,14 +13,16 @@ use crate::change::Commit;
 use crate::context::{Context, ContextRef};
 use crate::decision::AnyDecision;
 use crate::error::{Classify, StoreError};
-use crate::id::{MessageId, ThreadId, UserId};
+use crate::id::{JobId, MessageId, ThreadId, UserId};
+use crate::job::{ClaimedJob, Notice};
 use crate::member::Member;
 use crate::message::Message;
-use crate::page::{MessagePage, ThreadEntry, ThreadPage};
+use crate::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
 use crate::seq::{Modseq, Seq};
+use crate::summary::Summary;
 use crate::thread::{NewThread, Thread, ThreadKey};
 use crate::time::Timestamp;
-use crate::user::{Actor, Identity, User};
+use crate::user::{Actor, Identity, Subject, User};
 
 /// Threads and their members, and the one door for changes.
 #[async_trait]
@@ -101,6 +103,75 @@ pub trait MessageRepository: Send + Sync + fmt::Debug {
     async fn last_before(&self, thread: ThreadId, at: Timestamp) -> Result<Seq, StoreError>;
 }
 
+/// Summaries, to be read. They are added through [`ThreadRepository::transact`] alone.
+#[async_trait]
+pub trait SummaryRepository: Send + Sync + fmt::Debug {
+    /// The newest summaries of a thread, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`]; an unknown thread has none.
+    async fn summaries(&self, thread: ThreadId, limit: PageLimit) -> Result<Vec<Summary>, StoreError>;
+}
+
+/// Jobs, to be worked off. They are stored through [`ThreadRepository::transact`] alone, with the changes that cause
+/// them.
+#[async_trait]
+pub trait JobRepository: Send + Sync + fmt::Debug {
+    /// Takes up to `limit` jobs that are due at `now` and that nobody holds, earliest first, and holds them until
+    /// `lease_until`. A runner that dies leaves them to others then.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    ///
+    /// # Concurrency
+    /// No two callers hold the same job at once.
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError>;
+
+    /// Forgets a job that is done. An unknown one is not an error: somebody else has done it.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn finish_job(&self, id: JobId) -> Result<(), StoreError>;
+
+    /// Gives a job back that failed, to be tried again at `at`. An unknown one is not an error.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError>;
+
+    /// When the earliest job is due that nobody holds, or comes back from its holder; `None` when there is none.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError>;
+}
+
+/// Brings notices to people who are away: mail, push, a webhook.
+#[async_trait]
+pub trait NoticeDelivery: Send + Sync + fmt::Debug {
+    /// Delivers one notice. It may come twice after a crash; the job and the user name it.
+    ///
+    /// # Errors
+    /// [`DeliveryError`]; it is tried again later.
+    async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError>;
+}
+
+/// Why a notice was not delivered. The text is for operators.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the notice was not delivered: {0}")]
+pub struct DeliveryError(pub String);
+
+/// Who is here, so that nobody is told twice.
+pub trait Attendance: Send + Sync + fmt::Debug {
+    /// Whether the user has a live session, or had one a moment ago.
+    fn is_here(&self, user: &UserId) -> bool;
+}
+
 /// The log of durable changes, as current rows above a mark; intermediate states collapse.
 #[async_trait]
 pub trait ChangeFeed: Send + Sync + fmt::Debug {
@@ -130,16 +201,14 @@ pub trait Directory: Send + Sync + fmt::Debug {
     ///
     /// # Errors
     /// [`StoreError`]; nobody is `None`.
-    async fn user_by_subject(&self, issuer: &str, subject: &str) -> Result<Option<User>, StoreError> {
-        let _ = (issuer, subject);
-        Ok(None)
-    }
+    async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError>;
 
-    /// Keeps what the host told about a user; gives it back with the number it has, which never changes.
+    /// Keeps what is known about a user; gives it back with the number it has, which never changes. `subjects`, if
+    /// given, replaces those the user had; a subject that was somebody else's is this user's from now on.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn put_user(&self, user: User) -> Result<User, StoreError>;
+    async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError>;
 
     /// What is known of these objects, in no order; unknown ones are left out.
     ///

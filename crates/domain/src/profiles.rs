@@ -8,7 +8,7 @@ use crate::error::StoreError;
 use crate::id::UserId;
 use crate::ports::{Clock, Directory};
 use crate::time::Timestamp;
-use crate::user::User;
+use crate::user::{Subject, User};
 
 /// How many profiles a generation holds; at most two generations are kept.
 const GENERATION_USERS_MAX: usize = 10_000;
@@ -88,14 +88,27 @@ impl Profiles {
                 let same = merged.name == known.name
                     && merged.avatar_url == known.avatar_url
                     && merged.role == known.role;
-                if same {
+                if same || known.told {
                     return Ok(known);
                 }
                 merged
             }
         };
         let user = User { updated_at: self.clock.now(), ..user };
-        let user = Arc::new(self.directory.put_user(user).await?);
+        let user = Arc::new(self.directory.put_user(user, None).await?);
+        let until = self.clock.now().plus_millis(BELIEVED_MS);
+        self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });
+        Ok(user)
+    }
+
+    /// Takes in what the host says of a user.
+    pub(crate) async fn told(
+        &self,
+        user: User,
+        subjects: Option<Vec<Subject>>,
+    ) -> Result<Arc<User>, StoreError> {
+        let user = User { told: true, updated_at: self.clock.now(), ..user };
+        let user = Arc::new(self.directory.put_user(user, subjects).await?);
         let until = self.clock.now().plus_millis(BELIEVED_MS);
         self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });
         Ok(user)

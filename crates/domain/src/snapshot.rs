@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::change::Change;
 use crate::id::{MessageId, ThreadId, UserId};
+use crate::job::Work;
 use crate::member::Member;
 use crate::message::Message;
 use crate::seq::{Modseq, Seq};
@@ -178,9 +179,15 @@ impl Snapshot {
                     thread.fields_modseq = fields.fields_modseq;
                 }
             }
+            // Decisions look at neither; what a notice leaves in the thread is until when it covers messages.
+            Change::AddSummary(_) => {}
+            Change::EnqueueJob(job) => match (&job.work, &mut self.thread) {
+                (Work::NotifyUnread { .. }, Some(thread)) => thread.notice_due = Some(job.due_at),
+                (Work::NotifyUnread { .. }, None) => {}
+            },
         }
-        if let Some(thread) = &mut self.thread {
-            thread.modseq = change.modseq();
+        if let (Some(thread), Some(modseq)) = (&mut self.thread, change.modseq()) {
+            thread.modseq = modseq;
         }
     }
 

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::context::{ContextRef, Party};
 use crate::id::{ThreadId, UserId};
 use crate::seq::{Modseq, Seq};
-use crate::text::Subject;
+use crate::text::{ClientKey, Subject};
 use crate::time::Timestamp;
 
 /// The most members a thread may have.
@@ -22,6 +22,8 @@ pub enum ThreadKey {
     Pair(ContextRef, UserId, UserId),
     /// Everybody of one object (a contract, or one of its milestones).
     Context(ContextRef),
+    /// By the key that the host gave its request: for threads that are unique by nothing else.
+    Request(ClientKey),
 }
 
 impl ThreadKey {
@@ -64,6 +66,8 @@ impl fmt::Display for ThreadKey {
                 f.write_str("context")?;
                 context(f, of)
             }
+            // Last, because the host's key may hold spaces.
+            Self::Request(key) => write!(f, "request {}", key.as_str()),
         }
     }
 }
@@ -89,6 +93,8 @@ pub struct Thread {
     pub modseq: Modseq,
     /// The change counter when its own fields (subject, context) last changed.
     pub fields_modseq: Modseq,
+    /// Until when a message needs no notice of its own: the pending one covers it.
+    pub notice_due: Option<Timestamp>,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When its own fields last changed.

@@ -13,12 +13,27 @@ pub struct User {
     pub number: u64,
     /// The name shown to others.
     pub name: String,
+    /// The short name that some systems know them by.
+    pub username: Option<String>,
+    /// Where mail reaches them. Never shown to other users.
+    pub email: Option<String>,
     /// Where a picture of them is.
     pub avatar_url: Option<String>,
     /// What they are in the marketplace.
     pub role: Option<Role>,
+    /// Whether the host itself told this. What a token says does not change it then.
+    pub told: bool,
     /// When any of this last changed.
     pub updated_at: Timestamp,
+}
+
+/// A user's name at an issuer of tokens.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Subject {
+    /// The issuer, by its name in the configuration.
+    pub issuer: String,
+    /// The issuer's id of the user: the `sub` of its tokens.
+    pub sub: String,
 }
 
 impl User {
@@ -26,7 +41,17 @@ impl User {
     #[must_use]
     pub fn unknown(id: UserId) -> Self {
         let name = id.as_str().to_owned();
-        Self { id, number: 0, name, avatar_url: None, role: None, updated_at: Timestamp::from_millis(0) }
+        Self {
+            id,
+            number: 0,
+            name,
+            username: None,
+            email: None,
+            avatar_url: None,
+            role: None,
+            told: false,
+            updated_at: Timestamp::from_millis(0),
+        }
     }
 }
 

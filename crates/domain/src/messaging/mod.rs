@@ -1,30 +1,45 @@
 //! The use cases: what a transport or an embedder asks for.
 
+mod find_thread;
+mod host;
+mod import;
 mod list_threads;
 mod mark_read;
+mod notices;
 mod open_thread;
 mod page_messages;
 mod send;
+mod summaries;
 mod view;
 
 use std::sync::Arc;
 
+pub use find_thread::FindThread;
+pub use host::{HostCommand, HostError, HostOpenThread, HostOutcome, Unique};
+pub use import::{ImportError, ImportMember, ImportMessage, ImportProblem, ImportThread, Imported};
 pub use list_threads::{ListThreads, ReadError};
 pub use mark_read::{Mark, MarkError, MarkRead, MarkTarget, Marked, OwnMessage};
+pub use notices::Round;
 pub use open_thread::{Founders, OpenError, OpenThread, Opened};
 pub use page_messages::{Before, PageMessages};
 pub use send::{Send, SendError, SendMessage, Sent};
+pub use summaries::{AddSummary, ListSummaries, SummaryError};
 pub use view::{Listed, MessageView, MessagesView, ThreadView};
 
-use crate::context::Context;
+use crate::context::{Context, ContextRef};
 use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{SessionId, ThreadId, UserId};
 use crate::member::Member;
-use crate::ports::{ChangeFeed, Clock, Directory, IdSource, MessageRepository, Policy, ThreadRepository};
+use crate::message::Origin;
+use crate::ports::{
+    ChangeFeed, Clock, Directory, IdSource, JobRepository, MessageRepository, Policy, SummaryRepository,
+    ThreadRepository,
+};
 use crate::profiles::Profiles;
 use crate::seq::Modseq;
+use crate::summary::Summary;
 use crate::thread::Thread;
-use crate::user::{Actor, User};
+use crate::user::{Actor, Subject, User};
 
 /// What [`Messaging`] works with.
 #[derive(Debug, Clone)]
@@ -33,6 +48,10 @@ pub struct Deps {
     pub threads: Arc<dyn ThreadRepository>,
     /// Messages.
     pub messages: Arc<dyn MessageRepository>,
+    /// Summaries.
+    pub summaries: Arc<dyn SummaryRepository>,
+    /// Jobs.
+    pub jobs: Arc<dyn JobRepository>,
     /// The log of changes.
     pub feed: Arc<dyn ChangeFeed>,
     /// Users and business objects.
@@ -43,7 +62,39 @@ pub struct Deps {
     pub clock: Arc<dyn Clock>,
     /// New ids.
     pub ids: Arc<dyn IdSource>,
+    /// What an operator may choose.
+    pub settings: Settings,
 }
+
+/// What an operator may choose about the rules.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Whether only users and objects that the host has told about may have threads. Otherwise the ids of a caller's
+    /// own are taken as they come.
+    pub strict: bool,
+    /// After how many milliseconds those who are away are told of unread messages; never when `None`.
+    pub notice_after_ms: Option<i64>,
+}
+
+impl Settings {
+    /// With only what the host has told about.
+    #[must_use]
+    pub const fn strict(mut self, strict: bool) -> Self {
+        self.strict = strict;
+        self
+    }
+
+    /// With notices after so many milliseconds.
+    #[must_use]
+    pub const fn notice_after_ms(mut self, millis: Option<i64>) -> Self {
+        self.notice_after_ms = millis;
+        self
+    }
+}
+
+/// Through what the host's own changes come.
+const SYSTEM_ORIGIN: Origin = Origin::Request;
 
 /// Something a user asks for, in domain words. Dialects decode their requests and events to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,6 +112,14 @@ pub enum Command {
     ViewThread(ThreadId),
     /// Read messages of a thread.
     PageMessages(PageMessages),
+    /// Find the own thread about an object.
+    FindThread(FindThread),
+    /// Count what is unread in the own threads about an object.
+    UnreadAbout(ContextRef),
+    /// Add a summary to a thread.
+    AddSummary(AddSummary),
+    /// List the summaries of a thread.
+    ListSummaries(ListSummaries),
 }
 
 /// What a [`Command`] came to, with every view that an answer may show.
@@ -79,6 +138,14 @@ pub enum Outcome {
     Thread(Box<ThreadView>),
     /// The page of messages.
     Messages(MessagesView),
+    /// The thread that was found, if any.
+    Found(Option<Box<ThreadView>>),
+    /// How many messages are unread.
+    Unread(u64),
+    /// The summary that was added.
+    SummaryAdded(Summary),
+    /// The summaries, newest first.
+    Summaries(Vec<Summary>),
 }
 
 /// Why a [`Command`] was not carried out.
@@ -97,6 +164,9 @@ pub enum CommandError {
     /// Reading failed.
     #[error(transparent)]
     Read(#[from] ReadError),
+    /// Adding a summary failed.
+    #[error(transparent)]
+    Summary(#[from] SummaryError),
 }
 
 impl CommandError {
@@ -108,6 +178,7 @@ impl CommandError {
             Self::Send(error) => error,
             Self::Mark(error) => error,
             Self::Read(error) => error,
+            Self::Summary(error) => error,
         }
     }
 }
@@ -164,6 +235,10 @@ impl Messaging {
             Command::ListThreads(list) => Outcome::Threads(self.list_threads(actor, list).await?),
             Command::ViewThread(thread) => Outcome::Thread(Box::new(self.view_thread(actor, thread).await?)),
             Command::PageMessages(page) => Outcome::Messages(self.page_messages(actor, page).await?),
+            Command::FindThread(find) => Outcome::Found(self.find_thread(actor, find).await?.map(Box::new)),
+            Command::UnreadAbout(context) => Outcome::Unread(self.unread_about(actor, context).await?),
+            Command::AddSummary(add) => Outcome::SummaryAdded(self.add_summary(actor, add).await?),
+            Command::ListSummaries(list) => Outcome::Summaries(self.list_summaries(actor, list).await?),
         })
     }
 
@@ -181,6 +256,11 @@ impl Messaging {
     /// [`StoreError`].
     pub async fn sighted(&self, user: User) -> Result<Arc<User>, StoreError> {
         self.0.profiles.sighted(user).await
+    }
+
+    /// Takes in what the host says of a user.
+    async fn tell_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<Arc<User>, StoreError> {
+        self.0.profiles.told(user, subjects).await
     }
 
     /// An id for a session that begins now.
@@ -214,7 +294,7 @@ impl Messaging {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn context(&self, of: &crate::context::ContextRef) -> Result<Option<Context>, StoreError> {
+    pub async fn context(&self, of: &ContextRef) -> Result<Option<Context>, StoreError> {
         Ok(self.deps().directory.contexts(std::slice::from_ref(of)).await?.pop())
     }
 }

@@ -2,10 +2,10 @@
 
 use super::{Messaging, ThreadView, view};
 use crate::change::Change;
-use crate::context::{ContextRef, Party};
+use crate::context::{Context, ContextRef, Party};
 use crate::decision::{Decided, Decision, transact};
 use crate::error::{Classify, ErrorKind, StoreError};
-use crate::id::ThreadId;
+use crate::id::{ThreadId, UserId};
 use crate::member::{Member, Standing};
 use crate::message::Origin;
 use crate::snapshot::{NotInScope, Scope, Snapshot};
@@ -52,6 +52,9 @@ pub enum OpenError {
     /// The caller is not one of the parties, or not in the role that their token gives them.
     #[error("the caller is not a party in that role")]
     NotAParty,
+    /// The directory does not know this party, and only known ones are let in.
+    #[error("no such user")]
+    UnknownParty(Party),
     /// There is nobody to talk to.
     #[error("there is no other party")]
     NoCounterpart,
@@ -69,7 +72,7 @@ pub enum OpenError {
 impl Classify for OpenError {
     fn kind(&self) -> ErrorKind {
         match self {
-            Self::UnknownContext => ErrorKind::NotFound,
+            Self::UnknownContext | Self::UnknownParty(_) => ErrorKind::NotFound,
             Self::NotAParty | Self::Removed => ErrorKind::Forbidden,
             Self::NoCounterpart => ErrorKind::Invalid,
             Self::Store(error) => error.kind(),
@@ -80,6 +83,7 @@ impl Classify for OpenError {
     fn code(&self) -> &'static str {
         match self {
             Self::UnknownContext => "context-not-found",
+            Self::UnknownParty(_) => "user-not-found",
             Self::NotAParty => "not-a-party",
             Self::NoCounterpart => "no-counterpart",
             Self::Removed => "removed-from-thread",
@@ -112,6 +116,7 @@ impl Messaging {
         if actor.role.as_ref().is_some_and(|role| *role != own.role) {
             return Err(OpenError::NotAParty);
         }
+        self.admitted(&founders, context.as_ref()).await?;
         let titled = || context.as_ref().and_then(|context| Subject::parse(&context.title).ok());
         let new = NewThread {
             id: ThreadId::from_uuid(self.deps().ids.uuid_v7(at)),
@@ -128,6 +133,28 @@ impl Messaging {
         }
         let thread = self.opened_view(actor, thread).await?;
         Ok(Opened { thread, created })
+    }
+
+    /// Whether these parties may talk about this object, as far as the host has told. Where it told who takes part,
+    /// others do not; where it told nothing, the settings decide.
+    async fn admitted(&self, founders: &[Party; 2], context: Option<&Context>) -> Result<(), OpenError> {
+        let strict = self.deps().settings.strict;
+        let parties = context.map_or(&[] as &[Party], |context| &context.parties);
+        if context.is_none() && strict {
+            return Err(OpenError::UnknownContext);
+        }
+        if strict {
+            let users: Vec<UserId> = founders.iter().map(|party| party.user.clone()).collect();
+            let known = self.deps().directory.users(&users).await?;
+            let unknown = founders.iter().find(|party| known.iter().all(|user| user.id != party.user));
+            if let Some(party) = unknown {
+                return Err(OpenError::UnknownParty(party.clone()));
+            }
+        }
+        if !parties.is_empty() && founders.iter().any(|party| !parties.contains(party)) {
+            return Err(OpenError::NotAParty);
+        }
+        Ok(())
     }
 
     async fn opened_view(&self, actor: &Actor, thread: Thread) -> Result<ThreadView, OpenError> {

@@ -6,7 +6,8 @@ use super::{MessageView, Messaging};
 use crate::change::Change;
 use crate::decision::{Decided, Decision, transact};
 use crate::error::{Classify, ErrorKind, StoreError};
-use crate::id::{MessageId, ThreadId};
+use crate::id::{JobId, MessageId, ThreadId};
+use crate::job::{Job, Work};
 use crate::member::{MarkedVia, Member};
 use crate::message::{Author, Message, Origin};
 use crate::ports::{Denied, Policy};
@@ -102,6 +103,7 @@ impl Messaging {
             draft: DraftHash::of_body(&send.body),
             request: send,
             at,
+            notice_after_ms: self.deps().settings.notice_after_ms,
             policy: Arc::clone(&self.deps().policy),
         };
         let (message, modseq, duplicate) = transact(self.deps().threads.as_ref(), decision).await??;
@@ -129,6 +131,8 @@ pub struct Send {
     pub draft: DraftHash,
     /// When.
     pub at: Timestamp,
+    /// After how many milliseconds those who are away are told; never when `None`.
+    pub notice_after_ms: Option<i64>,
     /// Who may.
     pub policy: Arc<dyn Policy>,
 }
@@ -166,15 +170,27 @@ impl Decision for Send {
         }
         let message = self.message(thread, member, found.next_number());
         let member = moved_marker(member, &message);
-        let modseq = member.modseq;
-        Ok(Decided {
-            output: (message.clone(), modseq, false),
-            changes: vec![Change::AppendMessage(message), Change::PutMember(member)],
-        })
+        let output = (message.clone(), member.modseq, false);
+        let notice = self.notice(thread, &message);
+        let mut changes = vec![Change::AppendMessage(message), Change::PutMember(member)];
+        changes.extend(notice.map(Change::EnqueueJob));
+        Ok(Decided { changes, output })
     }
 }
 
 impl Send {
+    /// The job that tells those who are away, unless the thread's pending one covers this message.
+    fn notice(&self, thread: &Thread, message: &Message) -> Option<Job> {
+        let after_ms = self.notice_after_ms?;
+        let covered = thread.notice_due.is_some_and(|due| message.created_at < due);
+        (!covered).then(|| Job {
+            // There is at most one job per message, so the message's id serves.
+            id: JobId::from_uuid(*message.id.as_uuid()),
+            due_at: message.created_at.plus_millis(after_ms),
+            work: Work::NotifyUnread { thread: thread.id, from: message.seq },
+        })
+    }
+
     fn message(&self, thread: &Thread, member: &Member, number: u64) -> Message {
         Message {
             id: self.id,
