@@ -15,6 +15,7 @@
 pub mod campaign;
 mod dialect;
 mod frame;
+pub mod host;
 mod iso;
 mod payload;
 mod rest;

@@ -97,6 +97,8 @@ impl<'a> RestRequest<'a> {
 pub struct Reply {
     /// The status code.
     pub status: u16,
+    /// The type of the body.
+    pub content_type: &'static str,
     /// The JSON body; `None` is no body at all, without a content type.
     pub body: Option<String>,
 }
@@ -105,13 +107,19 @@ impl Reply {
     /// A reply with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        Self { status, body: Some(json(body)) }
+        Self { status, content_type: "application/json; charset=utf-8", body: Some(json(body)) }
+    }
+
+    /// A reply with a problem document (RFC 9457).
+    #[must_use]
+    pub fn problem(status: u16, document: &impl Serialize) -> Self {
+        Self { status, content_type: "application/problem+json", body: Some(json(document)) }
     }
 
     /// A reply without a body.
     #[must_use]
     pub const fn empty(status: u16) -> Self {
-        Self { status, body: None }
+        Self { status, content_type: "", body: None }
     }
 }
 
@@ -133,6 +141,11 @@ pub enum Problem<'a> {
     TooLarge {
         /// The limit.
         bytes_max: usize,
+    },
+    /// The caller asked too often.
+    TooMany {
+        /// When to try again, in seconds.
+        retry_after_s: u64,
     },
     /// The server cannot answer now.
     Unavailable,

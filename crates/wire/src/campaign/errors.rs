@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 use tidings_domain::error::{Classify, ErrorKind};
-use tidings_domain::messaging::{CommandError, MarkError, OpenError, ReadError, SendError};
+use tidings_domain::messaging::{CommandError, MarkError, OpenError, ReadError, SendError, SummaryError};
 use tidings_domain::user::Actor;
 
 use super::shapes::role_text;
@@ -15,6 +15,7 @@ use crate::rest::{Problem, Reply};
 const NO_ACCESS_TO_THREAD: &str = "You do not have access to this thread";
 const NO_ACCESS_TO_MESSAGE: &str = "You do not have access to this message";
 const NO_THREAD: &str = "Thread not found";
+const TOO_MANY: &str = "Too many requests, try again later";
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -76,6 +77,7 @@ pub(super) fn problem(problem: &Problem<'_>) -> Reply {
         Problem::TooLarge { bytes_max } => {
             error(413, format!("request entity too large: at most {bytes_max} bytes are taken"))
         }
+        Problem::TooMany { .. } => error(429, TOO_MANY),
         Problem::Unavailable => error(503, "The service is not available now, try again"),
         Problem::Internal => error(500, "Internal server error"),
     }
@@ -86,15 +88,21 @@ pub(super) fn problem(problem: &Problem<'_>) -> Reply {
 pub(super) fn command(actor: &Actor, failed: &CommandError) -> Reply {
     let message: Cow<'static, str> = match failed {
         CommandError::Open(OpenError::UnknownContext) => "Campaign not found".into(),
+        CommandError::Open(OpenError::UnknownParty(party)) => match party.role.as_str() {
+            ADVERTISER => "Advertiser not found".into(),
+            _ => "Promoter not found".into(),
+        },
         CommandError::Open(OpenError::NotAParty) => not_a_party(actor).into(),
         CommandError::Open(OpenError::NoCounterpart) => "No promoters found for this campaign".into(),
         CommandError::Open(OpenError::Removed)
         | CommandError::Send(SendError::NotAMember)
         | CommandError::Mark(MarkError::NotAMember)
-        | CommandError::Read(ReadError::NotAMember) => NO_ACCESS_TO_THREAD.into(),
+        | CommandError::Read(ReadError::NotAMember)
+        | CommandError::Summary(SummaryError::NotAMember) => NO_ACCESS_TO_THREAD.into(),
         CommandError::Send(SendError::UnknownThread)
         | CommandError::Mark(MarkError::UnknownThread)
-        | CommandError::Read(ReadError::UnknownThread) => NO_THREAD.into(),
+        | CommandError::Read(ReadError::UnknownThread)
+        | CommandError::Summary(SummaryError::UnknownThread) => NO_THREAD.into(),
         CommandError::Send(SendError::Denied(_)) => role_may_not_send(actor).into(),
         CommandError::Send(SendError::KeyReused) => "clientMsgId was already used for another message".into(),
         CommandError::Mark(MarkError::UnknownMessage) => "Message not found".into(),
@@ -115,7 +123,7 @@ pub(super) fn message_command(actor: &Actor, failed: &CommandError) -> Reply {
 fn general(kind: ErrorKind) -> Reply {
     match kind {
         ErrorKind::Unavailable => problem(&Problem::Unavailable),
-        ErrorKind::LimitExceeded => error(429, "Too many requests, try again later"),
+        ErrorKind::LimitExceeded => error(429, TOO_MANY),
         ErrorKind::Invalid
         | ErrorKind::Unauthenticated
         | ErrorKind::Forbidden

@@ -11,11 +11,16 @@ use crate::dialect::Heard;
 use crate::frame::{Audience, Frame, Outbound, Reach};
 
 pub(super) fn commit(heard: &Heard<'_>) -> Vec<Outbound> {
+    if heard.commit.origin == Origin::Import {
+        return Vec::new();
+    }
     match heard.change {
         Change::AppendMessage(_) => heard.message.map(new_message).into_iter().collect(),
         Change::PutMember(member) => marker_moved(heard, member),
-        // The dialect knows no edits and no changes of a thread's own fields.
-        Change::ReplaceMessage(_) | Change::PutThread(_) => Vec::new(),
+        // The dialect knows no edits and no changes of a thread's own fields, and tells nobody of a summary.
+        Change::ReplaceMessage(_) | Change::PutThread(_) | Change::AddSummary(_) | Change::EnqueueJob(_) => {
+            Vec::new()
+        }
     }
 }
 
@@ -25,7 +30,7 @@ pub(super) fn commit(heard: &Heard<'_>) -> Vec<Outbound> {
 fn new_message(view: &tidings_domain::messaging::MessageView) -> Outbound {
     let own = match view.message.origin {
         Origin::Session(_) => Reach::Joined,
-        Origin::Request => Reach::Nobody,
+        Origin::Request | Origin::Import => Reach::Nobody,
     };
     Outbound {
         frame: Frame::new("newMessage", &MessageJson::from(view)),

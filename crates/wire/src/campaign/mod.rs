@@ -10,6 +10,7 @@ mod events;
 mod live;
 mod routes;
 mod shapes;
+mod summaries;
 
 use tidings_domain::context::ContextRef;
 use tidings_domain::id::{ContextId, ContextKind};

@@ -5,15 +5,15 @@ use std::str::FromStr;
 use tidings_domain::context::Party;
 use tidings_domain::id::{ContextId, MessageId, Role, ThreadId, UserId};
 use tidings_domain::messaging::{
-    Before, Command, CommandError, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, Outcome,
-    OwnMessage, PageMessages, SendMessage,
+    Before, Command, CommandError, FindThread, Founders, ListThreads, MarkRead, MarkTarget, OpenThread,
+    Outcome, OwnMessage, PageMessages, SendMessage,
 };
 use tidings_domain::page::{About, PageEnd, PageLimit, ThreadPage};
 use tidings_domain::text::{BODY_CHARS_MAX, Body, CLIENT_KEY_BYTES_MAX, ClientKey, Subject};
 use tidings_domain::user::Actor;
 
-use super::shapes::{ContentJson, MessageJson, OpenThreadJson, ThreadJson, is_shown};
-use super::{ADVERTISER, PROMOTER, campaign, errors, kind};
+use super::shapes::{ContentJson, MessageJson, NewMessagesJson, OpenThreadJson, ThreadJson, is_shown};
+use super::{ADVERTISER, PROMOTER, campaign, errors, kind, summaries};
 use crate::iso;
 use crate::payload::Refusal;
 use crate::rest::{Method, Problem, Reply, RestRequest, Route};
@@ -73,6 +73,34 @@ pub(super) const ROUTES: &[Route] = &[
             Ok(Command::MarkRead(MarkRead { target, own: OwnMessage::Refuse }))
         },
         encode: |actor, result| marked(result, |failed| errors::message_command(actor, failed)),
+    },
+    Route {
+        method: Method::Get,
+        path: "/campaigns/{campaignId}/thread",
+        about: "The caller's thread about a campaign; null when there is none",
+        decode: find_thread,
+        encode: found,
+    },
+    Route {
+        method: Method::Get,
+        path: "/campaigns/{campaignId}/has-new-messages",
+        about: "How many messages are unread in the caller's threads about a campaign",
+        decode: |request| Ok(Command::UnreadAbout(campaign(campaign_id(request.param("campaignId"))?))),
+        encode: has_new_messages,
+    },
+    Route {
+        method: Method::Post,
+        path: "/threads/{threadId}/summaries",
+        about: "Add a summary",
+        decode: summaries::add,
+        encode: summaries::added,
+    },
+    Route {
+        method: Method::Get,
+        path: "/threads/{threadId}/summaries",
+        about: "Summaries, newest first",
+        decode: summaries::list,
+        encode: summaries::listed,
     },
 ];
 
@@ -187,6 +215,17 @@ fn paging(request: &RestRequest<'_>) -> Result<(u64, PageLimit), Refusal> {
     Ok(((page - 1).saturating_mul(u64::from(limit.get())), limit))
 }
 
+/// The oldest client names the two sides too; they narrow the search.
+fn find_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
+    let context = campaign(campaign_id(request.param("campaignId"))?);
+    let with = ["promoterId", "advertiserId"]
+        .into_iter()
+        .filter_map(|field| request.query(field).map(|user| (field, user)))
+        .map(|(field, user)| user.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}"))))
+        .collect::<Result<Vec<UserId>, Refusal>>()?;
+    Ok(Command::FindThread(FindThread { context, with }))
+}
+
 fn send_message(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let thread = thread_id(request.param("threadId"))?;
     let asked: ContentJson = request.json()?;
@@ -194,10 +233,10 @@ fn send_message(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     Ok(Command::Send(SendMessage { thread, body: body(&asked.content)?, client_key }))
 }
 
-type Done<'a> = Result<&'a Outcome, &'a CommandError>;
+pub(super) type Done<'a> = Result<&'a Outcome, &'a CommandError>;
 
 /// An outcome of another command than the route's own cannot come; if it does, it is a mistake of ours.
-fn mismatch() -> Reply {
+pub(super) fn mismatch() -> Reply {
     errors::problem(&Problem::Internal)
 }
 
@@ -225,6 +264,23 @@ fn thread(actor: &Actor, result: Done<'_>) -> Reply {
     match result {
         Ok(Outcome::Thread(view)) if !super::expresses(&view.thread) => errors::no_thread(),
         Ok(Outcome::Thread(view)) => Reply::json(200, &ThreadJson::full(view)),
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+/// None is JSON `null`, which every known client takes for "no thread".
+fn found(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Found(view)) => Reply::json(200, &view.as_deref().map(ThreadJson::full)),
+        Ok(_) => mismatch(),
+        Err(failed) => errors::command(actor, failed),
+    }
+}
+
+fn has_new_messages(actor: &Actor, result: Done<'_>) -> Reply {
+    match result {
+        Ok(Outcome::Unread(unread)) => Reply::json(200, &NewMessagesJson::of(*unread)),
         Ok(_) => mismatch(),
         Err(failed) => errors::command(actor, failed),
     }

@@ -157,6 +157,20 @@ impl<'a> ThreadJson<'a> {
     }
 }
 
+/// What the newer client polls for.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct NewMessagesJson {
+    has_new_messages: bool,
+    unread_count: u64,
+}
+
+impl NewMessagesJson {
+    pub(super) const fn of(unread: u64) -> Self {
+        Self { has_new_messages: unread > 0, unread_count: unread }
+    }
+}
+
 /// Whether the dialect has a word for the message: it knows no deleted ones.
 pub(super) const fn is_shown(view: &MessageView) -> bool {
     view.message.deleted_at.is_none()
