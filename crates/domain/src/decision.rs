@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::change::Change;
 use crate::error::StoreError;
 use crate::job::Work;
-use crate::message::Origin;
+use crate::message::{Message, Origin};
 use crate::ports::ThreadRepository;
 use crate::snapshot::{Scope, Snapshot};
 
@@ -141,9 +141,9 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
                 message.thread
             }
             Change::ReplaceMessage(message) => {
-                let place = found.message(message.id).ok().flatten().map(|old| old.seq);
-                if place != Some(message.seq) {
-                    return Some("a replaced message was not loaded, or moves");
+                let old = found.message(message.id).ok().flatten();
+                if !old.is_some_and(|old| is_same_message(old, message)) {
+                    return Some("a replaced message was not loaded, or is not the same message");
                 }
                 message.thread
             }
@@ -164,4 +164,10 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
         }
     }
     None
+}
+
+/// Whether one is the other at a later time: what a message says may change, not what it is.
+fn is_same_message(old: &Message, new: &Message) -> bool {
+    (old.seq, old.number, old.created_at, old.origin) == (new.seq, new.number, new.created_at, new.origin)
+        && (&old.author, &old.client_key) == (&new.author, &new.client_key)
 }

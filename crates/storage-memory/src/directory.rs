@@ -5,7 +5,7 @@ use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::UserId;
 use tidings_domain::ports::Directory;
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
 
 use crate::MemoryStore;
 
@@ -16,13 +16,22 @@ impl Directory for MemoryStore {
         Ok(ids.iter().filter_map(|id| state.users.get(id)).cloned().collect())
     }
 
-    async fn put_user(&self, user: User) -> Result<User, StoreError> {
+    async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError> {
+        let state = self.0.state.lock();
+        Ok(state.subjects.get(subject).and_then(|id| state.users.get(id)).cloned())
+    }
+
+    async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
         let mut state = self.0.state.lock();
         // Users are never forgotten, so their count is the last number given.
         let next = u64::try_from(state.users.len()).unwrap_or(u64::MAX).saturating_add(1);
         let number = state.users.get(&user.id).map_or(next, |known| known.number);
         let user = User { number, ..user };
         state.users.insert(user.id.clone(), user.clone());
+        if let Some(subjects) = subjects {
+            state.subjects.retain(|_, id| *id != user.id);
+            state.subjects.extend(subjects.into_iter().map(|subject| (subject, user.id.clone())));
+        }
         Ok(user)
     }
 

@@ -7,8 +7,9 @@ use tidings_domain::change::Change;
 use tidings_domain::id::UserId;
 use tidings_domain::member::{Member, unread};
 use tidings_domain::message::Message;
-use tidings_domain::page::{ENTRY_MEMBERS_MAX, MessagePage, PageEnd, ThreadEntry};
+use tidings_domain::page::{ENTRY_MEMBERS_MAX, MessagePage, PageEnd, PageLimit, ThreadEntry};
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::summary::Summary;
 use tidings_domain::text::ClientKey;
 use tidings_domain::thread::Thread;
 use tidings_domain::time::Timestamp;
@@ -19,6 +20,7 @@ enum Row {
     Fields,
     Member(usize),
     Message(usize),
+    Summary(usize),
 }
 
 #[derive(Debug)]
@@ -38,6 +40,8 @@ pub(crate) struct Kept {
     messages: Vec<Written>,
     by_key: HashMap<(UserId, ClientKey), usize>,
     deleted: BTreeSet<Seq>,
+    /// In the order they were added.
+    summaries: Vec<Summary>,
     /// Every row once, under the value of the change counter that it took last.
     changed: BTreeMap<Modseq, Row>,
 }
@@ -51,6 +55,7 @@ impl Kept {
             messages: Vec::new(),
             by_key: HashMap::new(),
             deleted: BTreeSet::new(),
+            summaries: Vec::new(),
             changed: BTreeMap::new(),
         }
     }
@@ -122,14 +127,21 @@ impl Kept {
                 }
             }
             Change::PutThread(_) => (Row::Fields, Some(self.thread.fields_modseq)),
+            Change::AddSummary(summary) => {
+                self.summaries.push(summary.clone());
+                (Row::Summary(self.summaries.len() - 1), None)
+            }
+            // Jobs are kept apart; what one leaves in the thread comes with the thread's row.
+            Change::EnqueueJob(_) => return,
         };
+        let Some(modseq) = change.modseq() else { return };
         if let Some(old) = old {
             self.changed.remove(&old);
         }
         if matches!(row, Row::Fields) {
-            self.thread.fields_modseq = change.modseq();
+            self.thread.fields_modseq = modseq;
         }
-        self.changed.insert(change.modseq(), row);
+        self.changed.insert(modseq, row);
     }
 
     fn note_deleted(&mut self, message: &Message) {
@@ -148,6 +160,7 @@ impl Kept {
         }
         let change = |row| match row {
             Row::Fields => Some(Change::PutThread(self.thread.clone())),
+            Row::Summary(index) => self.summaries.get(index).cloned().map(Change::AddSummary),
             Row::Member(index) => self.members.get(index).cloned().map(Change::PutMember),
             Row::Message(index) => self.messages.get(index).map(|written| {
                 let message = written.message.clone();
@@ -173,6 +186,11 @@ impl Kept {
         };
         let rows = self.messages.get(range).unwrap_or_default();
         rows.iter().map(|written| written.message.clone()).collect()
+    }
+
+    pub(crate) fn summaries(&self, limit: PageLimit) -> Vec<Summary> {
+        let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+        self.summaries.iter().rev().take(limit).cloned().collect()
     }
 
     pub(crate) fn last_before(&self, at: Timestamp) -> Seq {

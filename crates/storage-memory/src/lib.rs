@@ -33,8 +33,8 @@
 //! # }
 //! ```
 
-mod decide;
 mod directory;
+mod jobs;
 mod kept;
 mod list;
 mod state;

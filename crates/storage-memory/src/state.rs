@@ -1,7 +1,6 @@
 //! Everything, behind the lock.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::Arc;
 
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::context::{Context, ContextRef};
@@ -13,8 +12,9 @@ use tidings_domain::page::{About, ThreadEntry, ThreadPage};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::{Scope, Snapshot};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
 
+use crate::jobs::Jobs;
 use crate::kept::Kept;
 use crate::list::{self, UserList};
 
@@ -25,7 +25,9 @@ pub(crate) struct State {
     messages: HashMap<MessageId, (ThreadId, Seq)>,
     lists: HashMap<UserId, UserList>,
     pub(crate) users: HashMap<UserId, User>,
+    pub(crate) subjects: HashMap<Subject, UserId>,
     pub(crate) contexts: HashMap<ContextRef, Context>,
+    pub(crate) jobs: Jobs,
     threads_made: u64,
     messages_made: u64,
 }
@@ -69,7 +71,7 @@ impl State {
         mut found: Snapshot,
         changes: Vec<Change>,
         origin: Origin,
-    ) -> Result<Commit, StoreError> {
+    ) -> Result<Option<Commit>, StoreError> {
         let (_, prev) = found.head();
         for change in &changes {
             found.apply(change);
@@ -81,7 +83,7 @@ impl State {
             return Err(StoreError::Internal(reason.into()));
         }
         self.write(&thread, &changes)?;
-        Ok(Commit { thread: Arc::new(thread), prev, origin, changes })
+        Ok(Commit::of(thread, prev, origin, changes))
     }
 
     fn write(&mut self, thread: &Thread, changes: &[Change]) -> Result<(), StoreError> {
@@ -105,6 +107,9 @@ impl State {
         }
         for change in changes {
             kept.write(change);
+            if let Change::EnqueueJob(job) = change {
+                self.jobs.put(job.clone());
+            }
             if let Change::AppendMessage(message) = change {
                 self.messages.insert(message.id, (thread.id, message.seq));
                 self.messages_made = message.number;
@@ -149,6 +154,7 @@ impl State {
             last_message_at: new.created_at,
             modseq,
             fields_modseq: Modseq::ZERO,
+            notice_due: None,
             created_at: new.created_at,
             updated_at: new.created_at,
         };
@@ -157,9 +163,8 @@ impl State {
             self.by_key.insert(key, thread.id);
         }
         self.write(&thread, &changes)?;
-        let commit =
-            Commit { thread: Arc::new(thread.clone()), prev: Modseq::ZERO, origin: Origin::Request, changes };
-        Ok((thread, Some(commit)))
+        let commit = Commit::of(thread.clone(), Modseq::ZERO, Origin::Request, changes);
+        Ok((thread, commit))
     }
 
     pub(crate) fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Vec<ThreadEntry> {
@@ -186,7 +191,11 @@ impl State {
 fn taken(kept: &Kept, ids: &HashMap<MessageId, (ThreadId, Seq)>, changes: &[Change]) -> Option<&'static str> {
     let mut new = changes.iter().filter_map(|change| match change {
         Change::AppendMessage(message) => Some(message),
-        Change::ReplaceMessage(_) | Change::PutMember(_) | Change::PutThread(_) => None,
+        Change::ReplaceMessage(_)
+        | Change::PutMember(_)
+        | Change::PutThread(_)
+        | Change::AddSummary(_)
+        | Change::EnqueueJob(_) => None,
     });
     new.find_map(|message| {
         if ids.contains_key(&message.id) {
@@ -202,6 +211,10 @@ fn taken(kept: &Kept, ids: &HashMap<MessageId, (ThreadId, Seq)>, changes: &[Chan
 const fn put_user(change: &Change) -> Option<&UserId> {
     match change {
         Change::PutMember(member) => Some(&member.user),
-        Change::AppendMessage(_) | Change::ReplaceMessage(_) | Change::PutThread(_) => None,
+        Change::AppendMessage(_)
+        | Change::ReplaceMessage(_)
+        | Change::PutThread(_)
+        | Change::AddSummary(_)
+        | Change::EnqueueJob(_) => None,
     }
 }

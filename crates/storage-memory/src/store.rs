@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_domain::change::Commit;
-use tidings_domain::decision::AnyDecision;
+use tidings_domain::decision::{self, AnyDecision};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, ThreadEntry, ThreadPage};
-use tidings_domain::ports::{ChangeFeed, MessageRepository, ThreadRepository};
+use tidings_domain::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::ports::{ChangeFeed, MessageRepository, SummaryRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::summary::Summary;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_domain::time::Timestamp;
 
-use crate::{MemoryStore, decide};
+use crate::MemoryStore;
 
 #[async_trait]
 impl ThreadRepository for MemoryStore {
@@ -23,11 +24,12 @@ impl ThreadRepository for MemoryStore {
         let scope = decision.scope();
         let mut state = self.0.state.lock();
         let found = state.view(&scope);
-        let changes = decide::run(decision.as_ref(), &found)?;
+        let changes = decision::run(decision.as_ref(), &found)?;
         if !changes.is_empty() {
-            let commit = state.commit(found, changes, decision.origin())?;
-            // Still under the lock: what keeps the commits of a thread in order.
-            self.0.notifier.committed(Arc::new(commit));
+            // Told still under the lock: what keeps the commits of a thread in order.
+            if let Some(commit) = state.commit(found, changes, decision.origin())? {
+                self.0.notifier.committed(Arc::new(commit));
+            }
         }
         Ok(())
     }
@@ -71,6 +73,13 @@ impl MessageRepository for MemoryStore {
 
     async fn last_before(&self, thread: ThreadId, at: Timestamp) -> Result<Seq, StoreError> {
         Ok(self.0.state.lock().thread(thread).map(|kept| kept.last_before(at)).unwrap_or_default())
+    }
+}
+
+#[async_trait]
+impl SummaryRepository for MemoryStore {
+    async fn summaries(&self, thread: ThreadId, limit: PageLimit) -> Result<Vec<Summary>, StoreError> {
+        Ok(self.0.state.lock().thread(thread).map(|kept| kept.summaries(limit)).unwrap_or_default())
     }
 }
 

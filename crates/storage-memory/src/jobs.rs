@@ -1,0 +1,89 @@
+//! Jobs, by when they are due.
+
+use std::collections::{BTreeSet, HashMap};
+
+use async_trait::async_trait;
+use tidings_domain::error::StoreError;
+use tidings_domain::id::JobId;
+use tidings_domain::job::{ClaimedJob, Job};
+use tidings_domain::page::PageLimit;
+use tidings_domain::ports::JobRepository;
+use tidings_domain::time::Timestamp;
+
+use crate::MemoryStore;
+
+#[derive(Debug, Default)]
+pub(crate) struct Jobs {
+    kept: HashMap<JobId, Kept>,
+    /// When each may be claimed: when it is due, or when its holder's lease ends.
+    by_time: BTreeSet<(Timestamp, JobId)>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    job: Job,
+    claimable_at: Timestamp,
+    attempts: u32,
+}
+
+impl Jobs {
+    pub(crate) fn put(&mut self, job: Job) {
+        self.forget(job.id);
+        self.by_time.insert((job.due_at, job.id));
+        self.kept.insert(job.id, Kept { claimable_at: job.due_at, attempts: 0, job });
+    }
+
+    fn claim(&mut self, now: Timestamp, lease_until: Timestamp, limit: PageLimit) -> Vec<ClaimedJob> {
+        let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+        let due: Vec<JobId> =
+            self.by_time.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, id)| *id).collect();
+        due.into_iter()
+            .filter_map(|id| {
+                self.move_to(id, lease_until);
+                let kept = self.kept.get_mut(&id)?;
+                kept.attempts = kept.attempts.saturating_add(1);
+                Some(ClaimedJob { job: kept.job.clone(), attempts: kept.attempts })
+            })
+            .collect()
+    }
+
+    fn move_to(&mut self, id: JobId, at: Timestamp) {
+        if let Some(kept) = self.kept.get_mut(&id) {
+            self.by_time.remove(&(kept.claimable_at, id));
+            kept.claimable_at = at;
+            self.by_time.insert((at, id));
+        }
+    }
+
+    fn forget(&mut self, id: JobId) {
+        if let Some(kept) = self.kept.remove(&id) {
+            self.by_time.remove(&(kept.claimable_at, id));
+        }
+    }
+}
+
+#[async_trait]
+impl JobRepository for MemoryStore {
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        Ok(self.0.state.lock().jobs.claim(now, lease_until, limit))
+    }
+
+    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
+        self.0.state.lock().jobs.forget(id);
+        Ok(())
+    }
+
+    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
+        self.0.state.lock().jobs.move_to(id, at);
+        Ok(())
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.0.state.lock().jobs.by_time.first().map(|(at, _)| *at))
+    }
+}
