@@ -15,9 +15,8 @@ pub struct Job {
     pub work: Work,
 }
 
-/// What a job does.
+/// What a job does. A closed list, so that no store can keep a kind that it cannot give back.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Work {
     /// Tell those who are away about the messages of a thread from `from` on that were written before the job was
     /// due, as far as they have not read them by then. A message at or after that moment has a job of its own.

@@ -1,23 +1,23 @@
 //! A batch in memory: what was found, and what the jobs leave of it, one after the other.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
 
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::context::Context;
-use tidings_domain::decision::AnyDecision;
+use tidings_domain::decision::{self, AnyDecision};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::job::Job;
 use tidings_domain::member::Member;
 use tidings_domain::message::Origin;
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::{Scope, Snapshot};
+use tidings_domain::summary::Summary;
 use tidings_domain::thread::{NewThread, Thread};
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
 
-use crate::decide;
 use crate::load::{Counters, Loaded};
-use crate::queue::{Answer, Job};
+use crate::queue::{Answer, JobRequest, Request};
 
 /// A thread that exists, as the jobs so far left it.
 #[derive(Debug)]
@@ -31,6 +31,8 @@ pub(crate) struct Room {
     pub(crate) put: BTreeMap<UserId, (Modseq, u64)>,
     /// The messages that were appended or replaced.
     pub(crate) written: BTreeMap<MessageId, WrittenMessage>,
+    /// The summaries that were added, each with its commit.
+    pub(crate) summaries: Vec<(Summary, u64)>,
     /// The last commit that changed it; 0 when none did.
     pub(crate) commit_no: u64,
 }
@@ -49,6 +51,12 @@ pub(crate) type Outcome = (Result<Answer, StoreError>, Option<Commit>);
 pub(crate) struct Batch {
     pub(crate) rooms: HashMap<ThreadId, Room>,
     pub(crate) users: Vec<User>,
+    /// By the number of their user; those a user had are replaced.
+    pub(crate) subjects: BTreeMap<u64, Vec<Subject>>,
+    pub(crate) jobs: Vec<Job>,
+    /// What is asked about stored jobs, with the place of the request in the batch.
+    pub(crate) job_requests: Vec<(usize, JobRequest)>,
+    ran: usize,
     pub(crate) contexts: Vec<Context>,
     pub(crate) counters: Counters,
     by_key: HashMap<String, ThreadId>,
@@ -56,13 +64,17 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new<'a>(loaded: Loaded, jobs: impl Iterator<Item = &'a Job>, counters: Counters) -> Self {
+    pub(crate) fn new<'a>(
+        loaded: Loaded,
+        jobs: impl Iterator<Item = &'a Request>,
+        counters: Counters,
+    ) -> Self {
         let Loaded { threads, by_key, members, messages, keyed, users } = loaded;
         let room = |(id, thread): (ThreadId, Thread)| (id, Room::new(Some(thread.clone()), thread));
         let mut rooms: HashMap<ThreadId, Room> = threads.into_iter().map(room).collect();
         let scopes = jobs.filter_map(|job| match job {
-            Job::Decide { scope, .. } => Some(scope),
-            Job::Create(_) | Job::PutUser(_) | Job::PutContext(_) => None,
+            Request::Decide { scope, .. } => Some(scope),
+            Request::Create(_) | Request::PutUser(..) | Request::PutContext(_) | Request::Jobs(_) => None,
         });
         for scope in scopes {
             let Some(room) = rooms.get_mut(&scope.thread) else { continue };
@@ -80,31 +92,52 @@ impl Batch {
                 room.found.load_message(*id, message.cloned());
             }
         }
-        Self { rooms, users: Vec::new(), contexts: Vec::new(), counters, by_key, user_numbers: users }
+        Self {
+            rooms,
+            users: Vec::new(),
+            subjects: BTreeMap::new(),
+            jobs: Vec::new(),
+            job_requests: Vec::new(),
+            ran: 0,
+            contexts: Vec::new(),
+            counters,
+            by_key,
+            user_numbers: users,
+        }
     }
 
     /// Whether there is anything to store.
     pub(crate) fn is_unchanged(&self) -> bool {
         self.users.is_empty()
+            && self.job_requests.is_empty()
             && self.contexts.is_empty()
             && self.rooms.values().all(|room| room.commit_no == 0)
     }
 
     /// Runs one job on what those before it left.
-    pub(crate) fn run(&mut self, job: &Job) -> Outcome {
-        match job {
-            Job::Decide { decision, scope } => match self.decide(decision.as_ref(), scope) {
+    pub(crate) fn run(&mut self, request: &Request) -> Outcome {
+        let place = self.ran;
+        self.ran = place.saturating_add(1);
+        match request {
+            Request::Decide { decision, scope } => match self.decide(decision.as_ref(), scope) {
                 Ok(commit) => (Ok(Answer::Done), commit),
                 Err(error) => (Err(error), None),
             },
-            Job::Create(new) => match self.create(new) {
+            Request::Create(new) => match self.create(new) {
                 Ok((thread, commit)) => (Ok(Answer::Created(thread, commit.is_some())), commit),
                 Err(error) => (Err(error), None),
             },
-            Job::PutUser(user) => (Ok(Answer::User(self.put_user(user))), None),
-            Job::PutContext(context) => {
+            Request::PutUser(user, subjects) => {
+                (Ok(Answer::User(self.put_user(user, subjects.as_deref()))), None)
+            }
+            Request::PutContext(context) => {
                 self.counters.commits = self.counters.commits.saturating_add(1);
                 self.contexts.push(context.clone());
+                (Ok(Answer::Done), None)
+            }
+            Request::Jobs(asked) => {
+                // Answered once the batch's own jobs are written.
+                self.job_requests.push((place, *asked));
                 (Ok(Answer::Done), None)
             }
         }
@@ -113,7 +146,7 @@ impl Batch {
     fn decide(&mut self, decision: &dyn AnyDecision, scope: &Scope) -> Result<Option<Commit>, StoreError> {
         let next_number = self.counters.messages.saturating_add(1);
         let found = view(self.rooms.get(&scope.thread), scope, next_number);
-        let changes = decide::run(decision, &found)?;
+        let changes = decision::run(decision, &found)?;
         if changes.is_empty() {
             return Ok(None);
         }
@@ -125,10 +158,13 @@ impl Batch {
             if let Change::AppendMessage(message) = change {
                 self.counters.messages = message.number;
             }
+            if let Change::EnqueueJob(job) = change {
+                self.jobs.push(job.clone());
+            }
             room.take(change, self.counters.commits);
         }
         let thread = room.found.thread().cloned().ok_or_else(missing)?;
-        Ok(Some(Commit { thread: Arc::new(thread), prev, origin: decision.origin(), changes }))
+        Ok(Commit::of(thread, prev, decision.origin(), changes))
     }
 
     fn create(&mut self, new: &NewThread) -> Result<(Thread, Option<Commit>), StoreError> {
@@ -156,6 +192,7 @@ impl Batch {
             last_message_at: new.created_at,
             modseq: Modseq::ZERO,
             fields_modseq: Modseq::ZERO,
+            notice_due: None,
             created_at: new.created_at,
             updated_at: new.created_at,
         };
@@ -176,12 +213,11 @@ impl Batch {
         if let Some(key) = key {
             self.by_key.insert(key, new.id);
         }
-        let commit =
-            Commit { thread: Arc::new(thread.clone()), prev: Modseq::ZERO, origin: Origin::Request, changes };
-        Ok((thread, Some(commit)))
+        let commit = Commit::of(thread.clone(), Modseq::ZERO, Origin::Request, changes);
+        Ok((thread, commit))
     }
 
-    fn put_user(&mut self, user: &User) -> User {
+    fn put_user(&mut self, user: &User, subjects: Option<&[Subject]>) -> User {
         self.counters.commits = self.counters.commits.saturating_add(1);
         let known = self.user_numbers.get(user.id.as_str()).copied();
         let number = known.unwrap_or_else(|| {
@@ -191,6 +227,9 @@ impl Batch {
         self.user_numbers.insert(user.id.as_str().to_owned(), number);
         let user = User { number, ..user.clone() };
         self.users.push(user.clone());
+        if let Some(subjects) = subjects {
+            self.subjects.insert(number, subjects.to_vec());
+        }
         user
     }
 }
@@ -203,6 +242,7 @@ impl Room {
             found: Snapshot::new(Some(thread), 0),
             put: BTreeMap::new(),
             written: BTreeMap::new(),
+            summaries: Vec::new(),
             commit_no: 0,
         }
     }
@@ -222,7 +262,8 @@ impl Room {
                 let first = (member.modseq, commit_no);
                 self.put.entry(member.user.clone()).or_insert(first).1 = commit_no;
             }
-            Change::PutThread(_) => {}
+            Change::AddSummary(summary) => self.summaries.push((summary.clone(), commit_no)),
+            Change::PutThread(_) | Change::EnqueueJob(_) => {}
         }
         self.found.apply(change);
     }

@@ -5,24 +5,37 @@ use tidings_domain::context::{Context, ContextRef, Party};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::UserId;
 use tidings_domain::ports::Directory;
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
 
 use crate::SqliteStore;
 use crate::error::store_error;
 use crate::load::json;
-use crate::queue::{Answer, Job, mismatched};
+use crate::queue::{Answer, Request, mismatched};
 use crate::rows::{UserRow, context_ref};
 use crate::write::context_key;
 
-const USERS: &str = "select u.number, u.id, u.name, u.avatar_url, u.role, u.updated_at \
-    from json_each($1) j cross join user u on u.id = j.value";
+macro_rules! user_columns {
+    () => {
+        "u.number, u.id, u.name, u.username, u.email, u.told, u.avatar_url, u.role, u.updated_at"
+    };
+}
 
-const CONTEXTS: &str = "select c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.parties \
+const USERS: &str =
+    concat!("select ", user_columns!(), " from json_each($1) j cross join user u on u.id = j.value");
+
+const USER_BY_SUBJECT: &str = concat!(
+    "select ",
+    user_columns!(),
+    " from subject s cross join user u on u.number = s.user where s.issuer = $1 and s.sub = $2",
+);
+
+const CONTEXTS: &str = "select c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.state, c.parties, \
+    c.data \
     from json_each($1) j cross join context c on c.key = j.value";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[USERS, CONTEXTS];
+pub(crate) const STATEMENTS: &[&str] = &[USERS, USER_BY_SUBJECT, CONTEXTS];
 
 #[derive(Debug, sqlx::FromRow)]
 struct ContextRow {
@@ -32,7 +45,9 @@ struct ContextRow {
     parent_id: Option<String>,
     title: String,
     is_public: bool,
+    state: Option<String>,
     parties: String,
+    data: Option<String>,
 }
 
 impl ContextRow {
@@ -48,6 +63,8 @@ impl ContextRow {
             reference: context_ref(&self.kind, &self.id, parent)?,
             title: self.title,
             is_public: self.is_public,
+            state: self.state,
+            data: self.data,
             parties: pairs.into_iter().map(party).collect::<Result<_, StoreError>>()?,
         })
     }
@@ -62,10 +79,16 @@ impl Directory for SqliteStore {
         rows.into_iter().map(UserRow::user).collect()
     }
 
-    async fn put_user(&self, user: User) -> Result<User, StoreError> {
-        match self.queue.put(Job::PutUser(user)).await? {
+    async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError> {
+        let query = sqlx::query_as::<_, UserRow>(USER_BY_SUBJECT).bind(&subject.issuer).bind(&subject.sub);
+        let row = query.fetch_optional(&self.readers).await.map_err(|error| store_error(&error))?;
+        row.map(UserRow::user).transpose()
+    }
+
+    async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
+        match self.queue.put(Request::PutUser(user, subjects)).await? {
             Answer::User(user) => Ok(user),
-            Answer::Done | Answer::Created(..) => Err(mismatched()),
+            Answer::Done | Answer::Created(..) | Answer::Claimed(_) => Err(mismatched()),
         }
     }
 
@@ -77,9 +100,9 @@ impl Directory for SqliteStore {
     }
 
     async fn put_context(&self, context: Context) -> Result<(), StoreError> {
-        match self.queue.put(Job::PutContext(context)).await? {
+        match self.queue.put(Request::PutContext(context)).await? {
             Answer::Done => Ok(()),
-            Answer::User(_) | Answer::Created(..) => Err(mismatched()),
+            Answer::User(_) | Answer::Created(..) | Answer::Claimed(_) => Err(mismatched()),
         }
     }
 }

@@ -36,7 +36,7 @@
 //! let folder = tempfile::tempdir()?;
 //! let config = SqliteConfig::at(folder.path().join("tidings.db"));
 //! let store = SqliteStore::open(config, Arc::new(Quiet), &TaskTracker::new()).await?;
-//! let ada = store.put_user(User::unknown("ada".parse()?)).await?;
+//! let ada = store.put_user(User::unknown("ada".parse()?), None).await?;
 //! assert_eq!(ada.number, 1);
 //! store.close().await;
 //! # Ok(()) })
@@ -46,9 +46,9 @@
 mod batch;
 mod checkpoint;
 mod config;
-mod decide;
 mod directory;
 mod error;
+mod jobs;
 mod list;
 mod load;
 mod open;

@@ -12,7 +12,7 @@ use tidings_domain::message::Message;
 use tidings_domain::text::ClientKey;
 use tidings_domain::thread::Thread;
 
-use crate::queue::Job;
+use crate::queue::Request;
 use crate::rows::{
     MemberRow, MessageRow, ThreadRow, member_columns, message_columns, signed, thread_columns,
 };
@@ -121,11 +121,11 @@ struct Wanted<'a> {
 }
 
 impl<'a> Wanted<'a> {
-    fn of(jobs: impl Iterator<Item = &'a Job>) -> Self {
+    fn of(jobs: impl Iterator<Item = &'a Request>) -> Self {
         let mut wanted = Self::default();
         for job in jobs {
             match job {
-                Job::Decide { scope, .. } => {
+                Request::Decide { scope, .. } => {
                     let thread = hex(scope.thread.as_uuid());
                     wanted.members.extend(scope.members.iter().map(|user| (thread.clone(), user.as_str())));
                     if let Some((sender, key)) = &scope.client_key {
@@ -134,9 +134,9 @@ impl<'a> Wanted<'a> {
                     wanted.messages.extend(scope.messages.iter().map(|id| hex(id.as_uuid())));
                     wanted.threads.push(thread);
                 }
-                Job::Create(new) => wanted.keys.extend(new.key.as_ref().map(ToString::to_string)),
-                Job::PutUser(user) => wanted.users.push(user.id.as_str()),
-                Job::PutContext(_) => {}
+                Request::Create(new) => wanted.keys.extend(new.key.as_ref().map(ToString::to_string)),
+                Request::PutUser(user, _) => wanted.users.push(user.id.as_str()),
+                Request::PutContext(_) | Request::Jobs(_) => {}
             }
         }
         wanted.threads.sort_unstable();
@@ -150,7 +150,7 @@ impl<'a> Wanted<'a> {
 /// Loads what the jobs name, in the transaction that the connection is in.
 pub(crate) async fn load(
     connection: &mut SqliteConnection,
-    jobs: impl Iterator<Item = &Job>,
+    jobs: impl Iterator<Item = &Request>,
 ) -> Result<Loaded, LoadError> {
     let wanted = Wanted::of(jobs);
     let query = sqlx::query(LOAD)

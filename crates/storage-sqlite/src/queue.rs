@@ -6,26 +6,40 @@ use std::sync::Arc;
 use tidings_domain::context::Context;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
+use tidings_domain::id::JobId;
+use tidings_domain::job::ClaimedJob;
+use tidings_domain::page::PageLimit;
 use tidings_domain::snapshot::Scope;
 use tidings_domain::thread::{NewThread, Thread};
-use tidings_domain::user::User;
+use tidings_domain::time::Timestamp;
+use tidings_domain::user::{Subject, User};
 use tokio::sync::{mpsc, oneshot};
 
 /// Something to write.
-pub(crate) enum Job {
+pub(crate) enum Request {
     Decide { decision: Arc<dyn AnyDecision>, scope: Scope },
     Create(NewThread),
-    PutUser(User),
+    PutUser(User, Option<Vec<Subject>>),
     PutContext(Context),
+    Jobs(JobRequest),
 }
 
-impl fmt::Debug for Job {
+/// Something about jobs that are stored already.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum JobRequest {
+    Claim { now: Timestamp, lease_until: Timestamp, limit: PageLimit },
+    Finish(JobId),
+    Retry { id: JobId, at: Timestamp },
+}
+
+impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Decide { .. } => "Decide",
             Self::Create(_) => "Create",
-            Self::PutUser(_) => "PutUser",
+            Self::PutUser(..) => "PutUser",
             Self::PutContext(_) => "PutContext",
+            Self::Jobs(_) => "Jobs",
         })
     }
 }
@@ -36,12 +50,13 @@ pub(crate) enum Answer {
     Done,
     Created(Thread, bool),
     User(User),
+    Claimed(Vec<ClaimedJob>),
 }
 
 /// A job and who waits for it. Whoever hung up is answered into the void.
 #[derive(Debug)]
 pub(crate) struct Waiting {
-    pub(crate) job: Job,
+    pub(crate) job: Request,
     pub(crate) reply: oneshot::Sender<Result<Answer, StoreError>>,
 }
 
@@ -57,7 +72,7 @@ impl Queue {
         (Self { sender }, receiver)
     }
 
-    pub(crate) async fn put(&self, job: Job) -> Result<Answer, StoreError> {
+    pub(crate) async fn put(&self, job: Request) -> Result<Answer, StoreError> {
         let (reply, answer) = oneshot::channel();
         self.sender.try_send(Waiting { job, reply }).map_err(|error| match error {
             mpsc::error::TrySendError::Full(_) => StoreError::Busy { limit: self.sender.max_capacity() },

@@ -12,16 +12,18 @@ use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, PageEnd, ThreadEntry, ThreadPage};
-use tidings_domain::ports::{ChangeFeed, MessageRepository, ThreadRepository};
+use tidings_domain::page::{MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::ports::{ChangeFeed, MessageRepository, SummaryRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::summary::Summary;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_domain::time::Timestamp;
 
 use crate::error::store_error;
-use crate::queue::{Answer, Job, mismatched};
+use crate::queue::{Answer, Request, mismatched};
 use crate::rows::{
-    MemberRow, MessageRow, ThreadRow, member_columns, message_columns, signed, thread_columns,
+    MemberRow, MessageRow, SummaryRow, ThreadRow, member_columns, message_columns, signed, summary_columns,
+    thread_columns,
 };
 use crate::{SqliteStore, list};
 
@@ -38,7 +40,7 @@ const ROSTER: &str = concat!(
     " from thread t cross join member m on m.thread = t.number where t.id = $1;",
 );
 
-/// A thread, then its members changed after a mark, then its messages. A thread's members are few and are looked
+/// A thread, then its members changed after a mark, then its messages, then its summaries. A thread's members are few and are looked
 /// through; its messages have an index.
 const CHANGES: &str = concat!(
     "select ",
@@ -51,6 +53,17 @@ const CHANGES: &str = concat!(
     message_columns!(),
     " from thread t cross join message x on x.thread = t.number where t.id = $1 and x.modseq > $2",
     " order by x.modseq limit $3;",
+    "select ",
+    summary_columns!(),
+    " from thread t cross join summary s on s.thread = t.number where t.id = $1 and s.modseq > $2",
+    " order by s.modseq limit $3;",
+);
+
+const SUMMARIES: &str = concat!(
+    "select ",
+    summary_columns!(),
+    " from thread t cross join summary s on s.thread = t.number where t.id = $1",
+    " order by s.modseq desc limit $2",
 );
 
 const MESSAGE: &str = concat!(
@@ -86,7 +99,7 @@ with recursive half (thread, low, high) as ( \
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[THREAD_BY_ID, THREAD_BY_KEY, ROSTER, CHANGES, MESSAGE, NEWEST, OLDEST, LAST_BEFORE];
+    &[THREAD_BY_ID, THREAD_BY_KEY, ROSTER, CHANGES, SUMMARIES, MESSAGE, NEWEST, OLDEST, LAST_BEFORE];
 
 fn id_bytes(id: &uuid::Uuid) -> Vec<u8> {
     id.as_bytes().to_vec()
@@ -140,16 +153,16 @@ pub(crate) fn by_arrival(mut rows: Vec<MemberRow>) -> Result<Vec<Member>, StoreE
 impl ThreadRepository for SqliteStore {
     async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError> {
         let scope = decision.scope();
-        match self.queue.put(Job::Decide { decision, scope }).await? {
+        match self.queue.put(Request::Decide { decision, scope }).await? {
             Answer::Done => Ok(()),
-            Answer::Created(..) | Answer::User(_) => Err(mismatched()),
+            Answer::Created(..) | Answer::User(_) | Answer::Claimed(_) => Err(mismatched()),
         }
     }
 
     async fn create(&self, new: NewThread) -> Result<(Thread, bool), StoreError> {
-        match self.queue.put(Job::Create(new)).await? {
+        match self.queue.put(Request::Create(new)).await? {
             Answer::Created(thread, created) => Ok((thread, created)),
-            Answer::Done | Answer::User(_) => Err(mismatched()),
+            Answer::Done | Answer::User(_) | Answer::Claimed(_) => Err(mismatched()),
         }
     }
 
@@ -217,6 +230,17 @@ impl MessageRepository for SqliteStore {
 }
 
 #[async_trait]
+impl SummaryRepository for SqliteStore {
+    async fn summaries(&self, thread: ThreadId, limit: PageLimit) -> Result<Vec<Summary>, StoreError> {
+        let query = sqlx::query_as::<_, SummaryRow>(SUMMARIES)
+            .bind(id_bytes(thread.as_uuid()))
+            .bind(i64::from(limit.get()));
+        let rows = query.fetch_all(&self.readers).await.map_err(|error| store_error(&error))?;
+        rows.into_iter().map(SummaryRow::summary).collect()
+    }
+}
+
+#[async_trait]
 impl ChangeFeed for SqliteStore {
     async fn changes_of(
         &self,
@@ -236,6 +260,7 @@ impl ChangeFeed for SqliteStore {
             match statement {
                 0 => found = Some(shaped::<ThreadRow>(row)?.thread()?),
                 1 => changes.push(Change::PutMember(shaped::<MemberRow>(row)?.member()?)),
+                3 => changes.push(Change::AddSummary(shaped::<SummaryRow>(row)?.summary()?)),
                 _ => {
                     let row: MessageRow = shaped(row)?;
                     let message = row.message()?;

@@ -5,10 +5,11 @@ use std::str::FromStr;
 use sqlx::FromRow;
 use tidings_domain::context::ContextRef;
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{MessageId, Role, SessionId, ThreadId, UserId};
+use tidings_domain::id::{MessageId, Role, SessionId, SummaryId, ThreadId, UserId};
 use tidings_domain::member::{MarkedVia, Member, ReadMarker, Standing};
 use tidings_domain::message::{Author, Message, Origin};
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::summary::{Sentiment, Summary, SummaryContent, SummaryPoint};
 use tidings_domain::text::{Body, ClientKey, DraftHash, Subject};
 use tidings_domain::thread::Thread;
 use tidings_domain::time::Timestamp;
@@ -19,7 +20,8 @@ use uuid::Uuid;
 macro_rules! thread_columns {
     () => {
         "t.number, t.id, t.key, t.context_kind, t.context_id, t.parent_kind, t.parent_id, t.subject, \
-         t.member_count, t.last_seq, t.last_message_at, t.modseq, t.fields_modseq, t.created_at, t.updated_at"
+         t.member_count, t.last_seq, t.last_message_at, t.modseq, t.fields_modseq, t.notice_due, t.created_at, \
+         t.updated_at"
     };
 }
 
@@ -35,11 +37,19 @@ macro_rules! member_columns {
 macro_rules! message_columns {
     () => {
         "x.number, x.id, x.thread, t.id as thread_id, x.seq, x.modseq, x.appended_modseq, x.sender, \
-         x.sender_role, x.body, x.client_key, x.draft, x.session, x.created_at, x.edited_at, x.deleted_at"
+         x.sender_role, x.body, x.client_key, x.draft, x.session, x.imported, x.created_at, x.edited_at, x.deleted_at"
     };
 }
 
-pub(crate) use {member_columns, message_columns, thread_columns};
+/// The columns of a [`SummaryRow`] from `summary s` and `thread t`.
+macro_rules! summary_columns {
+    () => {
+        "s.id, t.id as thread_id, s.author, s.text, s.key_points, s.action_items, s.sentiment, s.modseq, \
+         s.created_at"
+    };
+}
+
+pub(crate) use {member_columns, message_columns, summary_columns, thread_columns};
 
 fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(what.to_owned())
@@ -77,6 +87,7 @@ pub(crate) struct ThreadRow {
     last_message_at: i64,
     modseq: i64,
     fields_modseq: i64,
+    notice_due: Option<i64>,
     created_at: i64,
     updated_at: i64,
 }
@@ -124,6 +135,7 @@ impl ThreadRow {
             last_message_at: Timestamp::from_millis(self.last_message_at),
             modseq: Modseq::new(unsigned(self.modseq, "a thread's modseq")?),
             fields_modseq: Modseq::new(unsigned(self.fields_modseq, "a thread's modseq")?),
+            notice_due: self.notice_due.map(Timestamp::from_millis),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
@@ -215,6 +227,7 @@ pub(crate) struct MessageRow {
     client_key: Option<String>,
     draft: Vec<u8>,
     session: Option<Vec<u8>>,
+    imported: bool,
     created_at: i64,
     edited_at: Option<i64>,
     deleted_at: Option<i64>,
@@ -229,6 +242,7 @@ impl MessageRow {
             }
         };
         let origin = match &self.session {
+            None if self.imported => Origin::Import,
             None => Origin::Request,
             Some(id) => Origin::Session(SessionId::from_uuid(uuid(id, "a session's id")?)),
         };
@@ -253,10 +267,57 @@ impl MessageRow {
 }
 
 #[derive(Debug, FromRow)]
+pub(crate) struct SummaryRow {
+    id: Vec<u8>,
+    thread_id: Vec<u8>,
+    author: String,
+    text: String,
+    key_points: String,
+    action_items: String,
+    sentiment: Option<i16>,
+    modseq: i64,
+    created_at: i64,
+}
+
+fn points(json: &str) -> Result<Vec<SummaryPoint>, StoreError> {
+    let points: Vec<(String, Vec<u64>)> =
+        serde_json::from_str(json).map_err(|_| corrupt("the points of a summary"))?;
+    let point = |(text, cites): (String, Vec<u64>)| SummaryPoint {
+        text,
+        cites: cites.into_iter().map(Seq::new).collect(),
+    };
+    Ok(points.into_iter().map(point).collect())
+}
+
+impl SummaryRow {
+    pub(crate) fn summary(self) -> Result<Summary, StoreError> {
+        let sentiment = self.sentiment.map(Sentiment::from_hundredths).transpose();
+        let sentiment = sentiment.map_err(|_| corrupt("a sentiment"))?;
+        let content = SummaryContent::parse(
+            self.text,
+            points(&self.key_points)?,
+            points(&self.action_items)?,
+            sentiment,
+        );
+        Ok(Summary {
+            id: SummaryId::from_uuid(uuid(&self.id, "a summary's id")?),
+            thread: ThreadId::from_uuid(uuid(&self.thread_id, "a summary's thread")?),
+            author: parsed(&self.author, "a summary's author")?,
+            content: content.map_err(|_| corrupt("a summary"))?,
+            modseq: Modseq::new(unsigned(self.modseq, "a summary's modseq")?),
+            created_at: Timestamp::from_millis(self.created_at),
+        })
+    }
+}
+
+#[derive(Debug, FromRow)]
 pub(crate) struct UserRow {
     number: i64,
     id: String,
     name: String,
+    username: Option<String>,
+    email: Option<String>,
+    told: bool,
     avatar_url: Option<String>,
     role: Option<String>,
     updated_at: i64,
@@ -272,6 +333,9 @@ impl UserRow {
             id: parsed::<UserId>(&self.id, "a user's id")?,
             number: unsigned(self.number, "a user's number")?,
             name: self.name,
+            username: self.username,
+            email: self.email,
+            told: self.told,
             avatar_url: self.avatar_url,
             role,
             updated_at: Timestamp::from_millis(self.updated_at),

@@ -4,15 +4,18 @@ use serde::Serialize;
 use sqlx::SqliteConnection;
 use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::error::StoreError;
+use tidings_domain::job::Job;
 use tidings_domain::member::{MarkedVia, Member};
 use tidings_domain::message::{Author, Message, Origin};
 use tidings_domain::page::ENTRY_MEMBERS_MAX;
 use tidings_domain::seq::Modseq;
+use tidings_domain::summary::{Sentiment, Summary, SummaryPoint};
 use tidings_domain::thread::Thread;
 use tidings_domain::user::User;
 use uuid::Uuid;
 
 use crate::batch::{Batch, Room, WrittenMessage};
+use crate::jobs::work_code;
 use crate::load::{hex, json};
 use crate::rows::{standing_code, via_code};
 
@@ -38,13 +41,14 @@ struct ThreadFields<'a> {
     last_message_at: i64,
     modseq: u64,
     fields_modseq: u64,
+    notice_due: Option<i64>,
     created_at: i64,
     updated_at: i64,
     commit_no: u64,
 }
 
-/// Number, member count, last seq, time of the last message, modseq, commit.
-type ThreadCounters = (u64, u32, u64, i64, u64, u64);
+/// Number, member count, last seq, time of the last message, modseq, when a notice is due, commit.
+type ThreadCounters = (u64, u32, u64, i64, u64, Option<i64>, u64);
 
 #[derive(Debug, Serialize)]
 struct MemberFields<'a> {
@@ -81,6 +85,7 @@ struct MessageFields<'a> {
     client_key: Option<&'a str>,
     draft: String,
     session: Option<String>,
+    imported: i64,
     created_at: i64,
     edited_at: Option<i64>,
     deleted_at: Option<i64>,
@@ -92,6 +97,9 @@ struct UserFields<'a> {
     number: u64,
     id: &'a str,
     name: &'a str,
+    username: Option<&'a str>,
+    email: Option<&'a str>,
+    told: i64,
     avatar_url: Option<&'a str>,
     role: Option<&'a str>,
     updated_at: i64,
@@ -106,8 +114,27 @@ struct ContextFields<'a> {
     parent_id: Option<&'a str>,
     title: &'a str,
     is_public: i64,
+    state: Option<&'a str>,
     parties: Vec<(&'a str, &'a str)>,
+    data: Option<&'a str>,
 }
+
+#[derive(Debug, Serialize)]
+struct SummaryFields<'a> {
+    thread: u64,
+    modseq: u64,
+    id: String,
+    author: &'a str,
+    text: &'a str,
+    key_points: Vec<(&'a str, Vec<u64>)>,
+    action_items: Vec<(&'a str, Vec<u64>)>,
+    sentiment: Option<i16>,
+    created_at: i64,
+    commit_no: u64,
+}
+
+/// Id, kind, thread, first seq, when it is due.
+type JobFields = (String, i64, String, u64, i64);
 
 #[derive(Debug, Default)]
 struct Changed<'a> {
@@ -119,6 +146,7 @@ struct Changed<'a> {
     activity: Vec<(u64, Option<i64>)>,
     new_messages: Vec<MessageFields<'a>>,
     messages: Vec<MessageFields<'a>>,
+    summaries: Vec<SummaryFields<'a>>,
 }
 
 /// Writes the batch in the transaction that the connection is in.
@@ -131,6 +159,13 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: &Batch) -> R
     changed.new_messages.sort_unstable_by_key(|message| message.number);
     let users: Vec<UserFields<'_>> = batch.users.iter().map(user_fields).collect();
     let contexts: Vec<ContextFields<'_>> = batch.contexts.iter().map(context_fields).collect();
+    let with_subjects: Vec<u64> = batch.subjects.keys().copied().collect();
+    let subjects: Vec<(&str, &str, u64)> = batch
+        .subjects
+        .iter()
+        .flat_map(|(user, subjects)| subjects.iter().map(|s| (s.issuer.as_str(), s.sub.as_str(), *user)))
+        .collect();
+    let jobs: Vec<JobFields> = batch.jobs.iter().map(job_fields).collect();
     sqlx::query(WRITE)
         .bind(json(&changed.new_threads)?)
         .bind(json(&changed.counters)?)
@@ -142,6 +177,10 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: &Batch) -> R
         .bind(json(&users)?)
         .bind(json(&contexts)?)
         .bind(batch.counters.last_commit())
+        .bind(json(&changed.summaries)?)
+        .bind(json(&jobs)?)
+        .bind(json(&with_subjects)?)
+        .bind(json(&subjects)?)
         .execute(connection)
         .await?;
     Ok(())
@@ -187,6 +226,7 @@ impl<'a> Changed<'a> {
                     thread.last_seq.get(),
                     thread.last_message_at.as_millis(),
                     thread.modseq.get(),
+                    thread.notice_due.map(|due| due.as_millis()),
                     room.commit_no,
                 ));
                 if before.fields_modseq != thread.fields_modseq {
@@ -211,6 +251,8 @@ impl<'a> Changed<'a> {
                 }
             }
         }
+        let summary = |(summary, commit_no): &'a (Summary, u64)| summary_fields(thread, summary, *commit_no);
+        self.summaries.extend(room.summaries.iter().map(summary));
     }
 }
 
@@ -237,6 +279,7 @@ fn thread_fields<'a>(thread: &'a Thread, room: &'a Room) -> ThreadFields<'a> {
         last_message_at: thread.last_message_at.as_millis(),
         modseq: thread.modseq.get(),
         fields_modseq: thread.fields_modseq.get(),
+        notice_due: thread.notice_due.map(|due| due.as_millis()),
         created_at: thread.created_at.as_millis(),
         updated_at: thread.updated_at.as_millis(),
         commit_no: room.commit_no,
@@ -280,7 +323,7 @@ fn message_fields<'a>(thread: &Thread, message: &'a Message, written: WrittenMes
         Author::System => (None, None),
     };
     let session = match message.origin {
-        Origin::Request => None,
+        Origin::Request | Origin::Import => None,
         Origin::Session(id) => Some(hex(id.as_uuid())),
     };
     MessageFields {
@@ -296,6 +339,7 @@ fn message_fields<'a>(thread: &Thread, message: &'a Message, written: WrittenMes
         client_key: message.client_key.as_ref().map(|key| key.as_str()),
         draft: hex(&Uuid::from_bytes(*message.draft.as_bytes())),
         session,
+        imported: i64::from(message.origin == Origin::Import),
         created_at: message.created_at.as_millis(),
         edited_at: message.edited_at.map(|at| at.as_millis()),
         deleted_at: message.deleted_at.map(|at| at.as_millis()),
@@ -303,11 +347,38 @@ fn message_fields<'a>(thread: &Thread, message: &'a Message, written: WrittenMes
     }
 }
 
+fn summary_fields<'a>(thread: &Thread, summary: &'a Summary, commit_no: u64) -> SummaryFields<'a> {
+    let points = |points: &'a [SummaryPoint]| {
+        let cites = |point: &SummaryPoint| point.cites.iter().map(|seq| seq.get()).collect();
+        points.iter().map(|point| (point.text.as_str(), cites(point))).collect()
+    };
+    SummaryFields {
+        thread: thread.number,
+        modseq: summary.modseq.get(),
+        id: hex(summary.id.as_uuid()),
+        author: summary.author.as_str(),
+        text: summary.content.text(),
+        key_points: points(summary.content.key_points()),
+        action_items: points(summary.content.action_items()),
+        sentiment: summary.content.sentiment().map(Sentiment::hundredths),
+        created_at: summary.created_at.as_millis(),
+        commit_no,
+    }
+}
+
+fn job_fields(job: &Job) -> JobFields {
+    let (kind, thread, from) = work_code(&job.work);
+    (hex(job.id.as_uuid()), kind, hex(thread.as_uuid()), from.get(), job.due_at.as_millis())
+}
+
 fn user_fields(user: &User) -> UserFields<'_> {
     UserFields {
         number: user.number,
         id: user.id.as_str(),
         name: &user.name,
+        username: user.username.as_deref(),
+        email: user.email.as_deref(),
+        told: i64::from(user.told),
         avatar_url: user.avatar_url.as_deref(),
         role: user.role.as_ref().map(|role| role.as_str()),
         updated_at: user.updated_at.as_millis(),
@@ -332,6 +403,8 @@ fn context_fields(context: &Context) -> ContextFields<'_> {
         parent_id,
         title: &context.title,
         is_public: i64::from(context.is_public),
+        state: context.state.as_deref(),
+        data: context.data.as_deref(),
         parties: context.parties.iter().map(|party| (party.user.as_str(), party.role.as_str())).collect(),
     }
 }

@@ -1,18 +1,19 @@
--- Writes the last state of every changed row. Arguments 1 to 9 are JSON arrays of rows, 10 is the last commit.
+-- Writes the last state of every changed row. Arguments are JSON arrays of rows, but 10, the last commit.
 -- A thread's counters and its fields are apart because the fields are indexed and hardly ever change.
 
 insert into thread (number, id, key, context_kind, context_id, parent_kind, parent_id, subject, member_count,
-  last_seq, last_message_at, modseq, fields_modseq, created_at, updated_at, commit_no)
+  last_seq, last_message_at, modseq, fields_modseq, notice_due, created_at, updated_at, commit_no)
 select v ->> 'number', unhex(v ->> 'id'), v ->> 'key', v ->> 'context_kind', v ->> 'context_id',
   v ->> 'parent_kind', v ->> 'parent_id', v ->> 'subject', v ->> 'member_count', v ->> 'last_seq',
-  v ->> 'last_message_at', v ->> 'modseq', v ->> 'fields_modseq', v ->> 'created_at', v ->> 'updated_at',
-  v ->> 'commit_no'
+  v ->> 'last_message_at', v ->> 'modseq', v ->> 'fields_modseq', v ->> 'notice_due', v ->> 'created_at',
+  v ->> 'updated_at', v ->> 'commit_no'
 from (select value as v from jsonb_each($1));
 
 update thread set member_count = c.member_count, last_seq = c.last_seq, last_message_at = c.last_message_at,
-  modseq = c.modseq, commit_no = c.commit_no
+  modseq = c.modseq, notice_due = c.notice_due, commit_no = c.commit_no
 from (select value ->> 0 as number, value ->> 1 as member_count, value ->> 2 as last_seq,
-  value ->> 3 as last_message_at, value ->> 4 as modseq, value ->> 5 as commit_no from jsonb_each($2)) c
+  value ->> 3 as last_message_at, value ->> 4 as modseq, value ->> 5 as notice_due, value ->> 6 as commit_no
+  from jsonb_each($2)) c
 where thread.number = c.number;
 
 update thread set context_kind = v ->> 'context_kind', context_id = v ->> 'context_id',
@@ -38,10 +39,10 @@ from (select value ->> 0 as thread, value ->> 1 as activity_at from jsonb_each($
 where member.thread = c.thread and member.standing = 0 and member.activity_at is not c.activity_at;
 
 insert into message (number, id, thread, seq, modseq, appended_modseq, sender, sender_role, body, client_key,
-  draft, session, created_at, edited_at, deleted_at, commit_no)
+  draft, session, imported, created_at, edited_at, deleted_at, commit_no)
 select v ->> 'number', unhex(v ->> 'id'), v ->> 'thread', v ->> 'seq', v ->> 'modseq',
   v ->> 'appended_modseq', v ->> 'sender', v ->> 'sender_role', v ->> 'body', v ->> 'client_key',
-  unhex(v ->> 'draft'), unhex(v ->> 'session'), v ->> 'created_at', v ->> 'edited_at', v ->> 'deleted_at',
+  unhex(v ->> 'draft'), unhex(v ->> 'session'), v ->> 'imported', v ->> 'created_at', v ->> 'edited_at', v ->> 'deleted_at',
   v ->> 'commit_no'
 from (select value as v from jsonb_each($6));
 
@@ -49,17 +50,33 @@ update message set modseq = v ->> 'modseq', body = v ->> 'body', draft = unhex(v
   edited_at = v ->> 'edited_at', deleted_at = v ->> 'deleted_at', commit_no = v ->> 'commit_no'
 from (select value as v from jsonb_each($7)) where message.number = v ->> 'number';
 
-insert into user (number, id, name, avatar_url, role, updated_at)
-select v ->> 'number', v ->> 'id', v ->> 'name', v ->> 'avatar_url', v ->> 'role', v ->> 'updated_at'
+insert into user (number, id, name, username, email, told, avatar_url, role, updated_at)
+select v ->> 'number', v ->> 'id', v ->> 'name', v ->> 'username', v ->> 'email', v ->> 'told',
+  v ->> 'avatar_url', v ->> 'role', v ->> 'updated_at'
 from (select value as v from jsonb_each($8)) where true
-on conflict (id) do update set name = excluded.name, avatar_url = excluded.avatar_url, role = excluded.role,
-  updated_at = excluded.updated_at;
+on conflict (id) do update set name = excluded.name, username = excluded.username, email = excluded.email,
+  told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, updated_at = excluded.updated_at;
 
-insert into context (key, kind, id, parent_kind, parent_id, title, is_public, parties)
+insert into context (key, kind, id, parent_kind, parent_id, title, is_public, state, parties, data)
 select v ->> 'key', v ->> 'kind', v ->> 'id', v ->> 'parent_kind', v ->> 'parent_id', v ->> 'title',
-  v ->> 'is_public', v ->> 'parties'
+  v ->> 'is_public', v ->> 'state', v ->> 'parties', v ->> 'data'
 from (select value as v from jsonb_each($9)) where true
 on conflict (key) do update set title = excluded.title, is_public = excluded.is_public,
-  parties = excluded.parties;
+  state = excluded.state, parties = excluded.parties, data = excluded.data;
+
+insert into summary (thread, modseq, id, author, text, key_points, action_items, sentiment, created_at, commit_no)
+select v ->> 'thread', v ->> 'modseq', unhex(v ->> 'id'), v ->> 'author', v ->> 'text', v ->> 'key_points',
+  v ->> 'action_items', v ->> 'sentiment', v ->> 'created_at', v ->> 'commit_no'
+from (select value as v from jsonb_each($11));
+
+insert into job (id, kind, thread_id, from_seq, due_at, claimable_at, attempts)
+select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 4, 0
+from (select value as v from jsonb_each($12));
+
+delete from subject where user in (select value from json_each($13));
+
+insert into subject (issuer, sub, user)
+select v ->> 0, v ->> 1, v ->> 2 from (select value as v from jsonb_each($14)) where true
+on conflict (issuer, sub) do update set user = excluded.user;
 
 update meta set commits = $10;

@@ -16,9 +16,9 @@ use crate::batch::{Batch, Outcome};
 use crate::config::SqliteConfig;
 use crate::error::{hits_everyone, store_error};
 use crate::load::{Counters, LoadError, load};
-use crate::open;
-use crate::queue::{Job, Waiting};
+use crate::queue::{Request, Waiting};
 use crate::write::{WriteError, write};
+use crate::{jobs, open};
 
 /// Why a batch came to nothing. Nothing of it was stored, except perhaps with [`StoreError::Unknown`].
 #[derive(Debug)]
@@ -245,18 +245,24 @@ impl<E: Into<Failure>> From<E> for Broken {
 
 async fn transaction<'a>(
     connection: &mut SqliteConnection,
-    jobs: impl Iterator<Item = &'a Job> + Clone,
+    requests: impl Iterator<Item = &'a Request> + Clone,
     counters: Counters,
 ) -> Result<(Vec<Outcome>, Counters), Broken> {
     sqlx::query("begin immediate").execute(&mut *connection).await?;
-    let loaded = load(connection, jobs.clone()).await?;
-    let mut batch = Batch::new(loaded, jobs.clone(), counters);
-    let outcomes: Vec<Outcome> = jobs.map(|job| batch.run(job)).collect();
+    let loaded = load(connection, requests.clone()).await?;
+    let mut batch = Batch::new(loaded, requests.clone(), counters);
+    let mut outcomes: Vec<Outcome> = requests.map(|request| batch.run(request)).collect();
     if batch.is_unchanged() {
         sqlx::query("rollback").execute(connection).await?;
         return Ok((outcomes, counters));
     }
     write(connection, &batch).await?;
+    for (place, asked) in &batch.job_requests {
+        let answer = jobs::answer(connection, *asked).await?;
+        if let Some((outcome, _)) = outcomes.get_mut(*place) {
+            *outcome = Ok(answer);
+        }
+    }
     match sqlx::query("commit").execute(connection).await {
         Ok(_) => Ok((outcomes, batch.counters)),
         Err(error) => Err(Broken::AtCommit { error, outcomes, counters: batch.counters }),
