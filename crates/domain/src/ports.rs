@@ -4,6 +4,7 @@
 //! Every read sees at least all that was acknowledged before the read began (an ack means visible).
 
 use std::fmt;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -237,6 +238,47 @@ pub trait Policy: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`Denied`] says why not.
     fn may_send(&self, actor: &Actor, thread: &Thread) -> Result<(), Denied>;
+}
+
+/// How often something may be done. Asked on hot paths, so it must not wait.
+pub trait Limiter: Send + Sync + fmt::Debug + 'static {
+    /// Takes one of what is left of a budget.
+    ///
+    /// # Errors
+    /// [`TooMany`] when nothing is left; nothing was taken then.
+    fn take(&self, budget: Budget<'_>) -> Result<(), TooMany>;
+}
+
+/// A budget that a [`Limiter`] keeps for each user or address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Budget<'a> {
+    /// Messages of a user.
+    Sends(&'a UserId),
+    /// REST requests of a user.
+    Requests(&'a UserId),
+    /// Events of a user on all their sockets together, sends included.
+    Events(&'a UserId),
+    /// Connections opened from an address, and requests from it that come without a valid token.
+    Strangers(IpAddr),
+}
+
+/// A budget is used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many; try again in {retry_after_ms} ms")]
+pub struct TooMany {
+    /// When there is something left again, in milliseconds.
+    pub retry_after_ms: u64,
+}
+
+/// No limit on anything: for tests, and for embedders who limit elsewhere.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Unlimited;
+
+impl Limiter for Unlimited {
+    fn take(&self, _: Budget<'_>) -> Result<(), TooMany> {
+        Ok(())
+    }
 }
 
 /// A policy's no.

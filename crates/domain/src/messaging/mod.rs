@@ -32,8 +32,8 @@ use crate::id::{SessionId, ThreadId, UserId};
 use crate::member::Member;
 use crate::message::Origin;
 use crate::ports::{
-    ChangeFeed, Clock, Directory, IdSource, JobRepository, MessageRepository, Policy, SummaryRepository,
-    ThreadRepository,
+    ChangeFeed, Clock, Directory, IdSource, JobRepository, Limiter, MessageRepository, Policy,
+    SummaryRepository, ThreadRepository,
 };
 use crate::profiles::Profiles;
 use crate::seq::Modseq;
@@ -58,6 +58,8 @@ pub struct Deps {
     pub directory: Arc<dyn Directory>,
     /// Who may do what beyond membership.
     pub policy: Arc<dyn Policy>,
+    /// How often.
+    pub limiter: Arc<dyn Limiter>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// New ids.

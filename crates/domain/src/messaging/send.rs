@@ -10,7 +10,7 @@ use crate::id::{JobId, MessageId, ThreadId};
 use crate::job::{Job, Work};
 use crate::member::{MarkedVia, Member};
 use crate::message::{Author, Message, Origin};
-use crate::ports::{Denied, Policy};
+use crate::ports::{Budget, Denied, Policy, TooMany};
 use crate::seq::Modseq;
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::text::{Body, ClientKey, DraftHash};
@@ -53,6 +53,9 @@ pub enum SendError {
     /// The policy does not let them write.
     #[error(transparent)]
     Denied(#[from] Denied),
+    /// The sender has sent too much in too short a time.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The client key was used for another text.
     #[error("the client key was already used for another message")]
     KeyReused,
@@ -70,6 +73,7 @@ impl Classify for SendError {
             Self::UnknownThread => ErrorKind::NotFound,
             Self::NotAMember => ErrorKind::Forbidden,
             Self::Denied(denied) => denied.kind(),
+            Self::TooMany(_) => ErrorKind::LimitExceeded,
             Self::KeyReused => ErrorKind::Conflict,
             Self::Store(error) => error.kind(),
             Self::Scope(_) => ErrorKind::Internal,
@@ -81,6 +85,7 @@ impl Classify for SendError {
             Self::UnknownThread => "thread-not-found",
             Self::NotAMember => "not-a-member",
             Self::Denied(denied) => denied.code(),
+            Self::TooMany(_) => "rate-limited",
             Self::KeyReused => "client-key-reused",
             Self::Store(error) => error.code(),
             Self::Scope(_) => "internal",
@@ -96,6 +101,7 @@ impl Messaging {
     pub async fn send(&self, actor: &Actor, send: SendMessage) -> Result<Sent, SendError> {
         // Before anything is stored: a directory that fails must not make a stored message look refused.
         let sender = self.profiles(std::slice::from_ref(&actor.user)).await?.pop();
+        self.deps().limiter.take(Budget::Sends(&actor.user))?;
         let at = self.deps().clock.now();
         let decision = Send {
             actor: actor.clone(),
