@@ -71,7 +71,7 @@
 //! // Ada says hello, at noon.
 //! let noon = Timestamp::from_millis(1_767_268_800_000);
 //! let thread = ThreadId::from_uuid(Uuid::from_u128(1));
-//! let ada = Actor { user: "ada".parse()?, role: None, origin: Origin::Request };
+//! let ada = Actor::new("ada".parse()?, None, Origin::Request);
 //! let body = Body::parse("Hello!")?;
 //! let send = Send {
 //!     actor: ada.clone(),

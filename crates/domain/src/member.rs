@@ -77,6 +77,8 @@ pub struct Member {
     pub standing: Standing,
     /// How far they have read.
     pub marker: ReadMarker,
+    /// The thread's change counter when the marker last moved. Equal to `modseq` if that is what changed last.
+    pub marker_modseq: Modseq,
     /// Where their view begins: messages with a higher seq are theirs to see; 0 is the whole history.
     pub visible_from: Seq,
     /// Put away in their list by themselves.
@@ -99,6 +101,7 @@ impl Member {
             role,
             standing: Standing::Active,
             marker: ReadMarker::START,
+            marker_modseq: Modseq::ZERO,
             visible_from: Seq::ZERO,
             archived: false,
             muted: false,
@@ -111,6 +114,19 @@ impl Member {
     #[must_use]
     pub const fn takes_part(&self) -> bool {
         matches!(self.standing, Standing::Active | Standing::Hidden)
+    }
+
+    /// With the marker moved by the change that takes `modseq`; `None` if that would not be a step forward.
+    #[must_use]
+    pub fn marked(&self, seq: Seq, at: Timestamp, via: MarkedVia, modseq: Modseq) -> Option<Self> {
+        let marker = self.marker.moved(seq, at, via)?;
+        Some(Self { marker, marker_modseq: modseq, modseq, ..self.clone() })
+    }
+
+    /// Whether moving the marker is what changed last.
+    #[must_use]
+    pub fn just_marked(&self) -> bool {
+        self.marker_modseq == self.modseq && self.modseq > Modseq::ZERO
     }
 
     /// Whether the message at `seq` is theirs to see.

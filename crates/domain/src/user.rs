@@ -1,7 +1,8 @@
 //! What the directory knows of a user, and who is acting.
 
-use crate::id::{Role, UserId};
+use crate::id::{ContextKind, Role, UserId};
 use crate::message::Origin;
+use crate::thread::Thread;
 use crate::time::Timestamp;
 
 /// What other people see of a user.
@@ -64,6 +65,23 @@ pub struct Actor {
     pub role: Option<Role>,
     /// Through what the command came.
     pub origin: Origin,
+    /// The only kind of object whose threads exist for them, if they act through a dialect that knows just one.
+    pub within: Option<ContextKind>,
+}
+
+impl Actor {
+    /// Somebody for whom every thread exists.
+    #[must_use]
+    pub const fn new(user: UserId, role: Option<Role>, origin: Origin) -> Self {
+        Self { user, role, origin, within: None }
+    }
+
+    /// Whether a thread exists for them.
+    #[must_use]
+    pub fn reaches(&self, thread: &Thread) -> bool {
+        let kind = thread.context.as_ref().map(|context| &context.kind);
+        self.within.is_none() || kind == self.within.as_ref()
+    }
 }
 
 /// What a verified token says.

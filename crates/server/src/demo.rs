@@ -36,7 +36,7 @@ impl Demo {
             messaging.sighted(user).await.context("the demo users cannot be kept")?;
         }
         let actor =
-            Actor { user: alice.user.clone(), role: Some(alice.role.clone()), origin: Origin::Request };
+            Actor::new(alice.user.clone(), Some(alice.role.clone()), Origin::Request);
         let open = OpenThread {
             context: ContextRef::new("campaign".parse()?, "demo".parse()?),
             founders: Founders::Given([alice.clone(), bob.clone()]),

@@ -1,3 +1,6 @@
+-- The modseq with which the read marker last moved.
+alter table member add column read_modseq integer not null default 0;
+
 -- Until when the pending notice covers new messages.
 alter table thread add column notice_due integer;
 -- 1: brought over from another system.

@@ -29,7 +29,8 @@ macro_rules! thread_columns {
 macro_rules! member_columns {
     () => {
         "m.thread, m.thread_id, m.user_id, m.role, m.standing, m.read_seq, m.read_at, m.read_via, \
-         m.read_message, m.visible_from, m.archived, m.muted, m.joined_at, m.joined_modseq, m.modseq"
+         m.read_message, m.visible_from, m.archived, m.muted, m.joined_at, m.joined_modseq, m.modseq, \
+         m.read_modseq"
     };
 }
 
@@ -159,6 +160,7 @@ pub(crate) struct MemberRow {
     muted: bool,
     joined_at: i64,
     modseq: i64,
+    read_modseq: i64,
 }
 
 pub(crate) const fn standing_code(standing: Standing) -> i64 {
@@ -203,6 +205,7 @@ impl MemberRow {
                 at: self.read_at.map(Timestamp::from_millis),
                 via,
             },
+            marker_modseq: Modseq::new(unsigned(self.read_modseq, "a marker's modseq")?),
             visible_from: Seq::new(unsigned(self.visible_from, "where a view begins")?),
             archived: self.archived,
             muted: self.muted,

@@ -67,6 +67,7 @@ struct MemberFields<'a> {
     joined_at: i64,
     joined_modseq: u64,
     modseq: u64,
+    read_modseq: u64,
     activity_at: Option<i64>,
     commit_no: u64,
 }
@@ -312,6 +313,7 @@ fn member_fields<'a>(
         joined_at: member.joined_at.as_millis(),
         joined_modseq: joined.get(),
         modseq: member.modseq.get(),
+        read_modseq: member.marker_modseq.get(),
         activity_at: activity(thread),
         commit_no,
     }

@@ -22,16 +22,17 @@ update thread set context_kind = v ->> 'context_kind', context_id = v ->> 'conte
 from (select value as v from jsonb_each($3)) where thread.number = v ->> 'number';
 
 insert into member (thread, user_id, thread_id, role, standing, read_seq, read_at, read_via, read_message,
-  visible_from, archived, muted, joined_at, joined_modseq, modseq, activity_at, commit_no)
+  visible_from, archived, muted, joined_at, joined_modseq, modseq, read_modseq, activity_at, commit_no)
 select v ->> 'thread', v ->> 'user_id', unhex(v ->> 'thread_id'), v ->> 'role', v ->> 'standing',
   v ->> 'read_seq', v ->> 'read_at', v ->> 'read_via', unhex(v ->> 'read_message'), v ->> 'visible_from',
   v ->> 'archived', v ->> 'muted', v ->> 'joined_at', v ->> 'joined_modseq', v ->> 'modseq',
-  v ->> 'activity_at', v ->> 'commit_no'
+  v ->> 'read_modseq', v ->> 'activity_at', v ->> 'commit_no'
 from (select value as v from jsonb_each($4)) where true
 on conflict (thread, user_id) do update set role = excluded.role, standing = excluded.standing,
   read_seq = excluded.read_seq, read_at = excluded.read_at, read_via = excluded.read_via,
   read_message = excluded.read_message, visible_from = excluded.visible_from, archived = excluded.archived,
   muted = excluded.muted, joined_at = excluded.joined_at, modseq = excluded.modseq,
+  read_modseq = excluded.read_modseq,
   activity_at = excluded.activity_at, commit_no = excluded.commit_no;
 
 update member set activity_at = c.activity_at

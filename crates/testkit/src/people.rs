@@ -46,7 +46,7 @@ impl Person {
     /// When the text is not a user id.
     #[must_use]
     pub fn actor(self) -> Actor {
-        Actor { user: self.id(), role: None, origin: Origin::Request }
+        Actor::new(self.id(), None, Origin::Request)
     }
 }
 

@@ -106,7 +106,8 @@ impl Mounted {
             tracing::error!(%error, "a user could not be kept");
             Failed::Unavailable
         })?;
-        Ok(Actor { user: user.id.clone(), role, origin: Origin::Request })
+        let actor = Actor::new(user.id.clone(), role, Origin::Request);
+        Ok(Actor { within: (self.dialect.context_kind)(), ..actor })
     }
 }
 

@@ -98,7 +98,10 @@ impl DialectService {
             }
         };
         let id = self.messaging.new_session_id();
-        let actor = Actor { user: user.id.clone(), role: actor_role, origin: Origin::Session(id) };
+        let actor = Actor {
+            within: (dialect.context_kind)(),
+            ..Actor::new(user.id.clone(), actor_role, Origin::Session(id))
+        };
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
         let places = Semaphore::new(self.hub.session_events());

@@ -8,7 +8,7 @@ use crate::context::{ContextRef, Party};
 use crate::decision::{Decided, Decision, transact};
 use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{MessageId, Role, ThreadId, UserId};
-use crate::member::{MarkedVia, Member, ReadMarker};
+use crate::member::MarkedVia;
 use crate::message::{Author, Message, Origin};
 use crate::seq::Seq;
 use crate::snapshot::{NotInScope, Scope, Snapshot};
@@ -331,14 +331,9 @@ impl Decision for Read {
     fn decide(&self, found: &Snapshot) -> Result<Decided<()>, ImportProblem> {
         let thread = found.thread().ok_or(ImportProblem::OtherThread)?;
         let member = found.member(&self.user)?.ok_or(ImportProblem::OtherThread)?;
-        let marker: Option<ReadMarker> = member.marker.moved(self.seq, self.at, MarkedVia::Thread);
-        let moved = marker.filter(|_| self.seq > Seq::ZERO);
-        let changes = moved
-            .map(|marker| {
-                Change::PutMember(Member { marker, modseq: thread.modseq.next(), ..member.clone() })
-            })
-            .into_iter()
-            .collect();
+        let modseq = thread.modseq.next();
+        let marked = member.marked(self.seq, self.at, MarkedVia::Thread, modseq);
+        let changes = marked.filter(|_| self.seq > Seq::ZERO).map(Change::PutMember).into_iter().collect();
         Ok(Decided { changes, output: () })
     }
 }

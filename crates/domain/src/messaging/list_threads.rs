@@ -74,7 +74,8 @@ impl Messaging {
         actor: &Actor,
         id: ThreadId,
     ) -> Result<(Thread, Member, Vec<Member>), ReadError> {
-        let (thread, members) = self.roster(id).await?.ok_or(ReadError::UnknownThread)?;
+        let found = self.roster(id).await?.filter(|(thread, _)| actor.reaches(thread));
+        let (thread, members) = found.ok_or(ReadError::UnknownThread)?;
         let member = members
             .iter()
             .find(|member| member.user == actor.user && member.takes_part())

@@ -7,7 +7,7 @@ use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{MessageId, ThreadId};
 use crate::member::{MarkedVia, Member};
 use crate::message::Origin;
-use crate::seq::Modseq;
+use crate::seq::{Modseq, Seq};
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::time::Timestamp;
 use crate::user::Actor;
@@ -149,7 +149,8 @@ impl Decision for Mark {
     }
 
     fn decide(&self, found: &Snapshot) -> Result<Decided<Marked>, MarkError> {
-        let thread = found.thread().ok_or(MarkError::UnknownThread)?;
+        let thread =
+            found.thread().filter(|thread| self.actor.reaches(thread)).ok_or(MarkError::UnknownThread)?;
         let member = found
             .member(&self.actor.user)?
             .filter(|member| member.takes_part())
@@ -170,12 +171,11 @@ impl Decision for Mark {
         // Clocks of several nodes differ; nothing is read before it was written.
         let at = self.at.max(thread.last_message_at);
         // Marking an empty thread says nothing to anybody.
-        let moved = if seq > crate::seq::Seq::ZERO { member.marker.moved(seq, at, via) } else { None };
-        let Some(marker) = moved else {
+        let moved = if seq > Seq::ZERO { member.marked(seq, at, via, thread.modseq.next()) } else { None };
+        let Some(member) = moved else {
             let output = Marked { member: member.clone(), moved: false, modseq: thread.modseq };
             return Ok(Decided { changes: Vec::new(), output });
         };
-        let member = Member { marker, modseq: thread.modseq.next(), ..member.clone() };
         let output = Marked { member: member.clone(), moved: true, modseq: member.modseq };
         Ok(Decided { changes: vec![Change::PutMember(member)], output })
     }

@@ -160,7 +160,8 @@ impl Decision for Send {
     }
 
     fn decide(&self, found: &Snapshot) -> Result<Decided<Self::Output>, SendError> {
-        let thread = found.thread().ok_or(SendError::UnknownThread)?;
+        let thread =
+            found.thread().filter(|thread| self.actor.reaches(thread)).ok_or(SendError::UnknownThread)?;
         self.policy.may_send(&self.actor, thread)?;
         let member = found
             .member(&self.actor.user)?
@@ -219,10 +220,8 @@ impl Send {
 
 /// Who writes has read what is above: the sender's own marker moves with the message.
 fn moved_marker(member: &Member, message: &Message) -> Member {
-    let mut member = member.clone();
-    if let Some(marker) = member.marker.moved(message.seq, message.created_at, MarkedVia::Send) {
-        member.marker = marker;
-    }
-    member.modseq = message.modseq.next();
-    member
+    let modseq = message.modseq.next();
+    let marked = member.marked(message.seq, message.created_at, MarkedVia::Send, modseq);
+    // A new message is above every marker; only a store that lost its count says otherwise.
+    marked.unwrap_or_else(|| Member { modseq, ..member.clone() })
 }

@@ -120,7 +120,8 @@ impl Decision for Add {
     }
 
     fn decide(&self, found: &Snapshot) -> Result<Decided<Summary>, SummaryError> {
-        let thread = found.thread().ok_or(SummaryError::UnknownThread)?;
+        let thread =
+            found.thread().filter(|thread| self.actor.reaches(thread)).ok_or(SummaryError::UnknownThread)?;
         let member = found
             .member(&self.actor.user)?
             .filter(|member| member.takes_part())

@@ -49,7 +49,7 @@ pub(crate) fn at(millis: i64) -> Timestamp {
 }
 
 pub(crate) fn actor(n: u8) -> Actor {
-    Actor { user: user(n), role: None, origin: Origin::Request }
+    Actor::new(user(n), None, Origin::Request)
 }
 
 pub(crate) fn sending(who: u8, id: usize, text: u8, with: Option<u8>, millis: i64) -> Send {

@@ -202,7 +202,7 @@ impl World {
 
     /// Sends as through a request.
     pub(crate) async fn sends(&self, thread: ThreadId, person: Person, text: &str) {
-        let actor = Actor { user: person.id(), role: None, origin: Origin::Request };
+        let actor = Actor::new(person.id(), None, Origin::Request);
         let send = SendMessage { thread, body: body(text), client_key: None };
         self.messaging.send(&actor, send).await.expect("it is sent");
     }

@@ -62,14 +62,15 @@ struct ThreadUpdatedJson {
 }
 
 fn marker_moved(heard: &Heard<'_>, member: &Member) -> Vec<Outbound> {
+    if !member.just_marked() {
+        return Vec::new();
+    }
     let thread_id = member.thread.to_string();
     let user_id = member.user.as_str();
     let to_others = |frame| Outbound {
         frame,
         audience: Audience { actor: Some(member.user.clone()), own: Reach::Nobody, others: Reach::Everyone },
     };
-    // A member row that changed for another reason carries a marker that was told before; telling it again is
-    // harmless, but only a moved marker is worth a frame.
     match member.marker.via {
         MarkedVia::Send => Vec::new(),
         MarkedVia::Message(id) => {

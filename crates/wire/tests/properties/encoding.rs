@@ -181,7 +181,7 @@ fn event_errors() -> BoxedStrategy<EventError> {
 }
 
 fn actors() -> BoxedStrategy<Actor> {
-    (actor_ids(), origins()).prop_map(|((user, role), origin)| Actor { user, role, origin }).boxed()
+    (actor_ids(), origins()).prop_map(|((user, role), origin)| Actor::new(user, role, origin)).boxed()
 }
 
 proptest! {

@@ -224,7 +224,7 @@ impl World {
         let role = claimed.role.clone();
         let user = self.messaging.sighted(claimed).await.map_err(told)?;
         let id: UserId = user.id.clone();
-        Ok((Actor { user: id, role, origin }, user))
+        Ok((Actor::new(id, role, origin), user))
     }
 
     /// A session of whoever holds the token.
