@@ -31,9 +31,10 @@ use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{SessionId, ThreadId, UserId};
 use crate::member::Member;
 use crate::message::Origin;
+use crate::policy::SenderRoles;
 use crate::ports::{
     ChangeFeed, Clock, Directory, IdSource, JobRepository, Limiter, MessageRepository, Policy,
-    SummaryRepository, ThreadRepository,
+    SummaryRepository, ThreadRepository, Unlimited,
 };
 use crate::profiles::Profiles;
 use crate::seq::Modseq;
@@ -66,6 +67,37 @@ pub struct Deps {
     pub ids: Arc<dyn IdSource>,
     /// What an operator may choose.
     pub settings: Settings,
+}
+
+impl Deps {
+    /// One store for everything, and otherwise the least: every role may write, without limits, without notices,
+    /// in open mode. Set the fields to have it otherwise.
+    #[must_use]
+    pub fn on<S>(store: S, clock: impl Clock + 'static, ids: impl IdSource + 'static) -> Self
+    where
+        S: ThreadRepository
+            + MessageRepository
+            + SummaryRepository
+            + JobRepository
+            + ChangeFeed
+            + Directory
+            + 'static,
+    {
+        let store = Arc::new(store);
+        Self {
+            threads: Arc::<S>::clone(&store),
+            messages: Arc::<S>::clone(&store),
+            summaries: Arc::<S>::clone(&store),
+            jobs: Arc::<S>::clone(&store),
+            feed: Arc::<S>::clone(&store),
+            directory: store,
+            policy: Arc::new(SenderRoles::default()),
+            limiter: Arc::new(Unlimited),
+            clock: Arc::new(clock),
+            ids: Arc::new(ids),
+            settings: Settings::default(),
+        }
+    }
 }
 
 /// What an operator may choose about the rules.
