@@ -1,15 +1,29 @@
 //! Mounts the REST routes of dialects on axum.
 //!
 //! A dialect's table says which routes there are and what they mean; this crate reads requests, finds out who is
-//! asking, and writes replies. It knows no dialect. The router can be nested in another service's:
+//! asking, and writes replies. It knows no dialect. The order is always the same: who is asking (401 before a byte of
+//! the body is read), the body within its limits, the dialect's `decode`, the use case, the dialect's `encode`.
 //!
-//! ```no_run
-//! # fn nest(messaging: tidings_domain::messaging::Messaging,
-//! #         verifier: std::sync::Arc<dyn tidings_domain::ports::TokenVerifier>) -> axum::Router {
-//! let dialect = &tidings_wire::campaign::DIALECT;
-//! axum::Router::new().merge(tidings_transport_http::router(dialect, messaging, verifier))
-//! # }
+//! The router is merged into that of another service, or nested below a path of it:
+//!
 //! ```
+//! use std::sync::Arc;
+//!
+//! use tidings_domain::messaging::Messaging;
+//! use tidings_domain::ports::TokenVerifier;
+//! use tidings_wire::campaign;
+//!
+//! fn service(messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> axum::Router {
+//!     let messages = tidings_transport_http::router(&campaign::DIALECT, messaging, verifier);
+//!     axum::Router::new()
+//!         .route("/about", axum::routing::get(|| async { "a marketplace" }))
+//!         // Serves `/messaging/…` and `/api/messaging/…`; below `/chat` it would be `/chat/messaging/…`.
+//!         .merge(messages)
+//! }
+//! ```
+//!
+//! It sets no timeouts on connections and request heads, no CORS headers and no rate limits: those belong to the
+//! service around it.
 
 mod rest;
 

@@ -1,14 +1,18 @@
 //! A dialect's routes as an axum router.
 
 use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::Body;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{FromRequestParts, OriginalUri, RawPathParams, Request};
 use axum::response::Response;
-use axum::routing::{MethodFilter, on};
+use axum::routing::{MethodFilter, any, on};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
@@ -33,8 +37,11 @@ struct Mounted {
     verifier: Arc<dyn TokenVerifier>,
 }
 
-/// The routes of `dialect` under all of its prefixes. Requests under a prefix that fit no route are answered in the
-/// dialect's own shape.
+/// The routes of `dialect` under all of its prefixes.
+///
+/// Requests under a prefix that fit no route are answered in the dialect's own shape, and so is one whose handling
+/// panics: with the dialect's words for a mistake of ours. Requests that are under no prefix are left to the router
+/// that this one is merged into.
 pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> Router {
     let mounted = Mounted { dialect, messaging, verifier };
     let mut routes = Router::new();
@@ -51,7 +58,10 @@ pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn
         std::future::ready(response((dialect.problem)(&problem)))
     };
     let routes = routes.fallback(no_route).method_not_allowed_fallback(no_route);
-    dialect.prefixes.iter().fold(Router::new(), |router, prefix| router.nest(prefix, routes.clone()))
+    dialect.prefixes.iter().fold(Router::new(), |router, prefix| {
+        // Nesting leaves out the prefix with nothing but a slash behind it.
+        router.nest(prefix, routes.clone()).route(&format!("{prefix}/"), any(no_route))
+    })
 }
 
 const fn filter(method: Method) -> MethodFilter {
@@ -66,9 +76,13 @@ const fn filter(method: Method) -> MethodFilter {
 
 impl Mounted {
     async fn handle(&self, route: &'static Route, request: Request) -> Response {
-        match self.reply(route, request).await {
-            Ok(reply) => response(reply),
-            Err(failed) => response((self.dialect.problem)(&failed.problem())),
+        match unpanicked(self.reply(route, request)).await {
+            Some(Ok(reply)) => response(reply),
+            Some(Err(failed)) => response((self.dialect.problem)(&failed.problem())),
+            None => {
+                tracing::error!(method = route.method.as_str(), route = route.path, "a handler panicked");
+                response((self.dialect.problem)(&Problem::Internal))
+            }
         }
     }
 
@@ -101,6 +115,10 @@ impl Mounted {
             .verify(self.dialect.name, token)
             .await
             .map_err(|error| Failed::Unauthenticated(AuthFailure::Invalid(error.0)))?;
+        if identity.is_service {
+            let why = "the token is the host's own and speaks for no user";
+            return Err(Failed::Unauthenticated(AuthFailure::Invalid(why)));
+        }
         let role = identity.user.role.clone();
         let user = self.messaging.sighted(identity.user).await.map_err(|error| {
             tracing::error!(%error, "a user could not be kept");
@@ -123,7 +141,22 @@ fn bearer(parts: &Parts) -> Result<&str, AuthFailure> {
     if token.is_empty() { Err(AuthFailure::Empty) } else { Ok(token) }
 }
 
-async fn read(body: Body) -> Result<axum::body::Bytes, Failed> {
+/// The output, or nothing when the future panicked. What it shared with others it left whole: no lock of ours is held
+/// where foreign code runs.
+async fn unpanicked<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+async fn read(body: Body) -> Result<Bytes, Failed> {
+    // What says that it is too large need not be read to be refused.
+    if body.size_hint().lower() > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
+        return Err(Failed::TooLarge);
+    }
     let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
     match collected {
         Ok(Ok(collected)) => Ok(collected.to_bytes()),

@@ -1,0 +1,12 @@
+//! The routes of a dialect as a client of HTTP sees them, over the memory store.
+#![expect(
+    clippy::indexing_slicing,
+    reason = "helpers of tests, as tests themselves, may panic on a wrong answer"
+)]
+
+mod bodies;
+mod faults;
+mod identity;
+mod paths;
+mod store;
+mod world;
