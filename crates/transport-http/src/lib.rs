@@ -25,6 +25,10 @@
 //! It sets no timeouts on connections and request heads, no CORS headers and no rate limits: those belong to the
 //! service around it.
 
+mod door;
+mod host;
 mod rest;
 
-pub use rest::{BODY_BYTES_MAX, BODY_TIMEOUT, router};
+pub use door::{BODY_TIMEOUT, ClientAddress};
+pub use host::host_router;
+pub use rest::{BODY_BYTES_MAX, router};

@@ -1,33 +1,23 @@
 //! A dialect's routes as an axum router.
 
-use std::borrow::Cow;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
-use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
-use axum::extract::{FromRequestParts, OriginalUri, RawPathParams, Request};
+use axum::extract::{OriginalUri, Request};
 use axum::response::Response;
-use axum::routing::{MethodFilter, any, on};
+use axum::routing::{any, on};
 use http::request::Parts;
-use http::{HeaderValue, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tidings_domain::error::{Classify, ErrorKind};
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::TokenVerifier;
 use tidings_domain::user::Actor;
-use tidings_wire::{AuthFailure, Dialect, Method, Problem, Refusal, Reply, RestRequest, Route};
+use tidings_wire::{AuthFailure, Dialect, Problem, Reply, Route};
+
+use crate::door::{Failed, filter, identify, opened, read, response, unpanicked};
 
 /// The largest request body, in bytes: a message of the largest size with every character escaped, and some room.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
-
-/// How long a request body may take to arrive.
-pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What every handler of a dialect needs.
 #[derive(Debug, Clone)]
@@ -64,16 +54,6 @@ pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn
     })
 }
 
-const fn filter(method: Method) -> MethodFilter {
-    match method {
-        Method::Get => MethodFilter::GET,
-        Method::Post => MethodFilter::POST,
-        Method::Put => MethodFilter::PUT,
-        Method::Patch => MethodFilter::PATCH,
-        Method::Delete => MethodFilter::DELETE,
-    }
-}
-
 impl Mounted {
     async fn handle(&self, route: &'static Route, request: Request) -> Response {
         match unpanicked(self.reply(route, request)).await {
@@ -90,15 +70,8 @@ impl Mounted {
         let (mut parts, body) = request.into_parts();
         // First who is asking: a stranger's body is not even read.
         let actor = self.actor(&parts).await?;
-        let body = read(body).await?;
-        let params = RawPathParams::from_request_parts(&mut parts, &())
-            .await
-            .map_err(|_| Failed::invalid("the path is not valid percent-encoded UTF-8"))?;
-        let params: Vec<(&str, &str)> = params.iter().collect();
-        let query = parts.uri.query().unwrap_or_default();
-        let query: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(query.as_bytes()).collect();
-        let request = RestRequest { params: &params, query: &query, body: &body };
-        let command = (route.decode)(&request).map_err(Failed::Refused)?;
+        let body = read(body, BODY_BYTES_MAX).await?;
+        let command = opened(&mut parts, &body, |request, _| (route.decode)(request)).await?;
         let result = self.messaging.execute(&actor, command).await;
         if let Err(error) = &result
             && matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable)
@@ -109,12 +82,7 @@ impl Mounted {
     }
 
     async fn actor(&self, parts: &Parts) -> Result<Actor, Failed> {
-        let token = bearer(parts).map_err(Failed::Unauthenticated)?;
-        let identity = self
-            .verifier
-            .verify(self.dialect.name, token)
-            .await
-            .map_err(|error| Failed::Unauthenticated(AuthFailure::Invalid(error.0)))?;
+        let identity = identify(parts, self.dialect.name, &self.messaging, self.verifier.as_ref()).await?;
         if identity.is_service {
             let why = "the token is the host's own and speaks for no user";
             return Err(Failed::Unauthenticated(AuthFailure::Invalid(why)));
@@ -127,77 +95,4 @@ impl Mounted {
         let actor = Actor::new(user.id.clone(), role, Origin::Request);
         Ok(Actor { within: (self.dialect.context_kind)(), ..actor })
     }
-}
-
-/// The token of an `Authorization: Bearer …` header.
-fn bearer(parts: &Parts) -> Result<&str, AuthFailure> {
-    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // The parser has cut white space at the end, so a header without a token is the word alone.
-    let token = match header {
-        Some("Bearer") => "",
-        Some(header) => header.strip_prefix("Bearer ").ok_or(AuthFailure::Missing)?.trim(),
-        None => return Err(AuthFailure::Missing),
-    };
-    if token.is_empty() { Err(AuthFailure::Empty) } else { Ok(token) }
-}
-
-/// The output, or nothing when the future panicked. What it shared with others it left whole: no lock of ours is held
-/// where foreign code runs.
-async fn unpanicked<T>(future: impl Future<Output = T>) -> Option<T> {
-    let mut future = pin!(future);
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Some),
-        Err(_) => Poll::Ready(None),
-    })
-    .await
-}
-
-async fn read(body: Body) -> Result<Bytes, Failed> {
-    // What says that it is too large need not be read to be refused.
-    if body.size_hint().lower() > u64::try_from(BODY_BYTES_MAX).unwrap_or(u64::MAX) {
-        return Err(Failed::TooLarge);
-    }
-    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, BODY_BYTES_MAX).collect()).await;
-    match collected {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failed::TooLarge),
-        Ok(Err(_)) => Err(Failed::invalid("the request body broke off")),
-        Err(_) => Err(Failed::invalid("the request body took too long to arrive")),
-    }
-}
-
-/// Why a request did not come to its command.
-#[derive(Debug)]
-enum Failed {
-    Unauthenticated(AuthFailure),
-    Refused(Refusal),
-    TooLarge,
-    Unavailable,
-}
-
-impl Failed {
-    fn invalid(message: &'static str) -> Self {
-        Self::Refused(Refusal::invalid(message))
-    }
-
-    fn problem(&self) -> Problem<'_> {
-        match self {
-            Self::Unauthenticated(failure) => Problem::Unauthenticated(failure.clone()),
-            Self::Refused(refusal) => Problem::Refused(refusal),
-            Self::TooLarge => Problem::TooLarge { bytes_max: BODY_BYTES_MAX },
-            Self::Unavailable => Problem::Unavailable,
-        }
-    }
-}
-
-fn response(reply: Reply) -> Response {
-    let has_body = reply.body.is_some();
-    let mut response = Response::new(reply.body.map_or_else(Body::empty, Body::from));
-    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    if has_body {
-        let json = HeaderValue::from_static("application/json; charset=utf-8");
-        response.headers_mut().insert(header::CONTENT_TYPE, json);
-        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    }
-    response
 }

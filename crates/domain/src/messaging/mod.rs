@@ -253,6 +253,12 @@ impl Messaging {
         &self.0.deps
     }
 
+    /// How often something may be done, for the transports to ask.
+    #[must_use]
+    pub fn limiter(&self) -> &dyn Limiter {
+        self.deps().limiter.as_ref()
+    }
+
     /// Carries out a command for `actor`.
     ///
     /// # Errors

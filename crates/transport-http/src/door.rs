@@ -1,0 +1,152 @@
+//! What every route does before and behind its table's functions.
+
+use std::borrow::Cow;
+use std::future::{Future, poll_fn};
+use std::net::IpAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{FromRequestParts, RawPathParams};
+use axum::response::Response;
+use axum::routing::MethodFilter;
+use http::request::Parts;
+use http::{HeaderValue, StatusCode, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tidings_domain::messaging::Messaging;
+use tidings_domain::ports::{Budget, TokenVerifier, TooMany};
+use tidings_domain::user::Identity;
+use tidings_wire::{AuthFailure, Method, Problem, Refusal, Reply, RestRequest};
+
+/// How long a request body may take to arrive.
+pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The address of the client, as a request extension: set by whoever accepts connections, and who knows whether a proxy
+/// in front is to be believed. Without it, strangers are not limited.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ClientAddress(pub IpAddr);
+
+pub(crate) const fn filter(method: Method) -> MethodFilter {
+    match method {
+        Method::Get => MethodFilter::GET,
+        Method::Post => MethodFilter::POST,
+        Method::Put => MethodFilter::PUT,
+        Method::Patch => MethodFilter::PATCH,
+        Method::Delete => MethodFilter::DELETE,
+    }
+}
+
+/// Who is asking, by the token of the request. An address that keeps coming without a valid one is limited.
+pub(crate) async fn identify(
+    parts: &Parts,
+    name: &str,
+    messaging: &Messaging,
+    verifier: &dyn TokenVerifier,
+) -> Result<Identity, Failed> {
+    let verified = match bearer(parts) {
+        Ok(token) => verifier.verify(name, token).await.map_err(|error| AuthFailure::Invalid(error.0)),
+        Err(failure) => Err(failure),
+    };
+    match (verified, parts.extensions.get::<ClientAddress>()) {
+        (Ok(identity), _) => {
+            messaging.limiter().take(Budget::Requests(&identity.user.id)).map_err(Failed::TooMany)?;
+            Ok(identity)
+        }
+        (Err(failure), None) => Err(Failed::Unauthenticated(failure)),
+        (Err(failure), Some(ClientAddress(address))) => {
+            messaging.limiter().take(Budget::Strangers(*address)).map_err(Failed::TooMany)?;
+            Err(Failed::Unauthenticated(failure))
+        }
+    }
+}
+
+/// The request as a table's `decode` may look at it, given to `then`.
+pub(crate) async fn opened<T>(
+    parts: &mut Parts,
+    body: &Bytes,
+    then: impl FnOnce(&RestRequest<'_>, &Parts) -> Result<T, Refusal>,
+) -> Result<T, Failed> {
+    let params = RawPathParams::from_request_parts(parts, &())
+        .await
+        .map_err(|_| Failed::invalid("the path is not valid percent-encoded UTF-8"))?;
+    let params: Vec<(&str, &str)> = params.iter().collect();
+    let query = parts.uri.query().unwrap_or_default();
+    let query: Vec<(Cow<'_, str>, Cow<'_, str>)> = form_urlencoded::parse(query.as_bytes()).collect();
+    then(&RestRequest { params: &params, query: &query, body }, parts).map_err(Failed::Refused)
+}
+
+/// The token of an `Authorization: Bearer …` header.
+pub(crate) fn bearer(parts: &Parts) -> Result<&str, AuthFailure> {
+    let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+    // The parser has cut white space at the end, so a header without a token is the word alone.
+    let token = match header {
+        Some("Bearer") => "",
+        Some(header) => header.strip_prefix("Bearer ").ok_or(AuthFailure::Missing)?.trim(),
+        None => return Err(AuthFailure::Missing),
+    };
+    if token.is_empty() { Err(AuthFailure::Empty) } else { Ok(token) }
+}
+
+/// The output, or nothing when the future panicked. What it shared with others it left whole: no lock of ours is held
+/// where foreign code runs.
+pub(crate) async fn unpanicked<T>(future: impl Future<Output = T>) -> Option<T> {
+    let mut future = pin!(future);
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
+}
+
+pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Failed> {
+    // What says that it is too large need not be read to be refused.
+    if body.size_hint().lower() > u64::try_from(bytes_max).unwrap_or(u64::MAX) {
+        return Err(Failed::TooLarge { bytes_max });
+    }
+    let collected = tokio::time::timeout(BODY_TIMEOUT, Limited::new(body, bytes_max).collect()).await;
+    match collected {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Failed::TooLarge { bytes_max }),
+        Ok(Err(_)) => Err(Failed::invalid("the request body broke off")),
+        Err(_) => Err(Failed::invalid("the request body took too long to arrive")),
+    }
+}
+
+/// Why a request did not come to its command.
+#[derive(Debug)]
+pub(crate) enum Failed {
+    Unauthenticated(AuthFailure),
+    Refused(Refusal),
+    TooLarge { bytes_max: usize },
+    TooMany(TooMany),
+    Unavailable,
+}
+
+impl Failed {
+    pub(crate) fn invalid(message: &'static str) -> Self {
+        Self::Refused(Refusal::invalid(message))
+    }
+
+    pub(crate) fn problem(&self) -> Problem<'_> {
+        match self {
+            Self::Unauthenticated(failure) => Problem::Unauthenticated(failure.clone()),
+            Self::Refused(refusal) => Problem::Refused(refusal),
+            Self::TooLarge { bytes_max } => Problem::TooLarge { bytes_max: *bytes_max },
+            Self::TooMany(many) => Problem::TooMany { retry_after_s: many.retry_after_ms.div_ceil(1_000) },
+            Self::Unavailable => Problem::Unavailable,
+        }
+    }
+}
+
+pub(crate) fn response(reply: Reply) -> Response {
+    let content_type = reply.body.is_some().then(|| HeaderValue::from_static(reply.content_type));
+    let mut response = Response::new(reply.body.map_or_else(Body::empty, Body::from));
+    *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    if let Some(content_type) = content_type {
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    response
+}

@@ -1,0 +1,77 @@
+//! The host API as an axum router.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{OriginalUri, Request};
+use axum::response::Response;
+use axum::routing::{any, on};
+use tidings_domain::error::{Classify, ErrorKind};
+use tidings_domain::messaging::Messaging;
+use tidings_domain::ports::TokenVerifier;
+use tidings_wire::host::{self, HostRequest, HostRoute};
+use tidings_wire::{AuthFailure, Problem, Reply};
+
+use crate::door::{Failed, filter, identify, opened, read, response, unpanicked};
+
+#[derive(Debug, Clone)]
+struct Mounted {
+    messaging: Messaging,
+    verifier: Arc<dyn TokenVerifier>,
+}
+
+/// The routes of the host API, under [`host::PREFIX`]. They need a token that speaks for the host itself; a user's token
+/// is refused.
+pub fn host_router(messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> Router {
+    let mounted = Mounted { messaging, verifier };
+    let mut routes = Router::new();
+    for route in host::ROUTES {
+        let mounted = mounted.clone();
+        let handler = move |request: Request| {
+            let mounted = mounted.clone();
+            async move { mounted.handle(route, request).await }
+        };
+        routes = routes.route(route.path, on(filter(route.method), handler));
+    }
+    let no_route = |OriginalUri(uri): OriginalUri, request: Request| {
+        let problem = Problem::NoRoute { method: request.method().as_str(), path: uri.path() };
+        std::future::ready(response(host::problem(&problem)))
+    };
+    let routes = routes.fallback(no_route).method_not_allowed_fallback(no_route);
+    Router::new().nest(host::PREFIX, routes).route(&format!("{}/", host::PREFIX), any(no_route))
+}
+
+impl Mounted {
+    async fn handle(&self, route: &'static HostRoute, request: Request) -> Response {
+        match unpanicked(self.reply(route, request)).await {
+            Some(Ok(reply)) => response(reply),
+            Some(Err(failed)) => response(host::problem(&failed.problem())),
+            None => {
+                tracing::error!(method = route.method.as_str(), route = route.path, "a handler panicked");
+                response(host::problem(&Problem::Internal))
+            }
+        }
+    }
+
+    async fn reply(&self, route: &'static HostRoute, request: Request) -> Result<Reply, Failed> {
+        let (mut parts, body) = request.into_parts();
+        let identity = identify(&parts, host::NAME, &self.messaging, self.verifier.as_ref()).await?;
+        if !identity.is_service {
+            let why = "the token lacks the scope `service`";
+            return Err(Failed::Unauthenticated(AuthFailure::Invalid(why)));
+        }
+        let body = read(body, route.body_bytes_max).await?;
+        let command = opened(&mut parts, &body, |request, parts| {
+            let key = parts.headers.get("idempotency-key").map(|key| key.to_str().unwrap_or("\0"));
+            (route.decode)(&HostRequest { request: *request, idempotency_key: key })
+        })
+        .await?;
+        let result = self.messaging.execute_host(command).await;
+        if let Err(error) = &result
+            && matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable)
+        {
+            tracing::error!(%error, method = route.method.as_str(), route = route.path, "a request failed");
+        }
+        Ok((route.encode)(result.as_ref()))
+    }
+}
