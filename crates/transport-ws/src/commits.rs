@@ -40,7 +40,11 @@ impl HubState {
                     self.end_typing(id, &member.user);
                     self.take_out(id, &member.user);
                 }
-                Change::PutMember(_) | Change::ReplaceMessage(_) | Change::PutThread(_) => {}
+                Change::PutMember(_)
+                | Change::ReplaceMessage(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => {}
             }
         }
         self.tell(id, commit);
@@ -62,7 +66,10 @@ impl HubState {
                     let sender = sender.map(|seat| Arc::clone(&seat.profile));
                     Some(MessageView::fresh(message.clone(), sender))
                 }
-                Change::PutMember(_) | Change::PutThread(_) => None,
+                Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => None,
             };
             let heard = Heard { commit, change, message: view.as_ref() };
             let seq = view.as_ref().map(|view| view.message.seq);

@@ -20,6 +20,9 @@ pub struct HubConfig {
     pub threads: usize,
     /// Most threads that one session may follow. Default 1,000.
     pub joined_threads: usize,
+    /// How long a user counts as being here after their last session ended, so that a reconnect is no coming and
+    /// going. Default 10 s.
+    pub presence_grace: Duration,
     /// How long a roster with its names is believed before it is read again. Default 60 s.
     pub roster_believed: Duration,
     /// Most changed rows that are read to close a gap; a longer gap closes the sessions it concerns, which reconnect
@@ -39,6 +42,7 @@ impl Default for HubConfig {
             session_events: 16,
             threads: 100_000,
             joined_threads: 1_000,
+            presence_grace: Duration::from_secs(10),
             roster_believed: Duration::from_secs(60),
             gap_rows: 1_000,
             reads_at_once: 64,

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidings_domain::change::Commit;
-use tidings_domain::id::SessionId;
+use tidings_domain::id::{SessionId, UserId};
 use tidings_domain::messaging::Messaging;
-use tidings_domain::ports::Notifier;
+use tidings_domain::ports::{Attendance, Notifier};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
 use tokio::time::{Instant, sleep_until};
@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::HubConfig;
 use crate::input::{Input, ThreadInput};
 use crate::late::LateBox;
+use crate::presence::Presence;
 use crate::reads::{Ask, Reader};
 use crate::state::HubState;
 
@@ -30,10 +31,10 @@ pub struct Hub {
     shared: Arc<Shared>,
 }
 
-#[derive(Default)]
 struct Shared {
     late: LateBox,
     session_events: usize,
+    presence: Arc<Presence>,
     sessions: AtomicUsize,
     threads: AtomicUsize,
 }
@@ -70,8 +71,16 @@ impl Hub {
     pub fn new(config: HubConfig) -> (Self, HubTask) {
         let (sender, inputs) = mpsc::channel(config.queue_inputs.max(1));
         let session_events = config.session_events.max(1);
-        let hub = Self { inputs: sender, shared: Arc::new(Shared { session_events, ..Shared::default() }) };
-        (hub.clone(), HubTask { state: HubState::new(config), inputs, hub })
+        let presence = Arc::new(Presence::new(config.presence_grace));
+        let shared = Shared {
+            late: LateBox::default(),
+            session_events,
+            presence: Arc::clone(&presence),
+            sessions: AtomicUsize::new(0),
+            threads: AtomicUsize::new(0),
+        };
+        let hub = Self { inputs: sender, shared: Arc::new(shared) };
+        (hub.clone(), HubTask { state: HubState::new(config, presence), inputs, hub })
     }
 
     /// How many sessions there are.
@@ -115,6 +124,12 @@ impl Notifier for Hub {
     }
 }
 
+impl Attendance for Hub {
+    fn is_here(&self, user: &UserId) -> bool {
+        self.shared.presence.is_here(user)
+    }
+}
+
 impl HubTask {
     /// Runs the hub on `tasks` until `stop`, then closes the sessions that are left.
     pub fn spawn(self, messaging: Messaging, tasks: &TaskTracker, stop: CancellationToken) {
@@ -131,7 +146,7 @@ impl HubTask {
         let shared = Arc::clone(&self.hub.shared);
         let mut taken = Vec::with_capacity(TAKE_MAX);
         loop {
-            let deadline = self.state.typists.next_deadline();
+            let deadline = self.state.next_deadline();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,

@@ -19,6 +19,7 @@ mod hub;
 mod input;
 mod intents;
 mod late;
+mod presence;
 mod reads;
 mod roster;
 mod service;

@@ -2,25 +2,31 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Method, Response, StatusCode};
 use tidings_domain::id::ThreadId;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Messaging, Outcome};
-use tidings_domain::ports::TokenVerifier;
+use tidings_domain::ports::{Budget, TokenVerifier};
+use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Actor, Identity};
 pub use tidings_socketio::Origins;
 use tidings_socketio::{Accepted, Ack, Body, Connect, Event, Reason, Service, Socket};
 use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Inbound, Intent, Refusal, Refused};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::Hub;
 use crate::fanout::encode;
 use crate::hub::Stopped;
 use crate::input::{Input, Intended, Live, Reply, ThreadInput};
 use crate::sessions::{Coming, Place, Session};
+
+/// A token that holds longer is looked at again after this: waiting longer than that is beyond every clock.
+const TOKEN_LIFE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// Serves the namespaces of dialects that share a Socket.IO path.
 #[derive(Debug)]
@@ -81,6 +87,24 @@ impl DialectService {
         Ok(identity)
     }
 
+    /// The moment of the clock that tasks wait on.
+    fn deadline(&self, at: Timestamp) -> Instant {
+        let left = at.as_millis().saturating_sub(self.messaging.now().as_millis());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        Instant::now() + left.min(TOKEN_LIFE_MAX)
+    }
+
+    /// Whether a peer may open another connection.
+    fn welcomes(&self, request: &Parts, peer: Option<SocketAddr>) -> bool {
+        // Requests of a session that is there already were let in with it.
+        let is_new = request.method != Method::OPTIONS
+            && !request.uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("sid="));
+        match peer {
+            Some(peer) if is_new => self.messaging.limiter().take(Budget::Strangers(peer.ip())).is_ok(),
+            _ => true,
+        }
+    }
+
     /// Lets a client in that has a valid token.
     async fn welcome(
         &self,
@@ -105,7 +129,8 @@ impl DialectService {
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
         let places = Semaphore::new(self.hub.session_events());
-        let session = Arc::new(Session { id, actor, socket, dialect, places });
+        let expires_at = self.deadline(identity.expires_at);
+        let session = Arc::new(Session { id, actor, socket, dialect, expires_at, places });
         // Known to the hub before the client hears that it is in: nothing after that passes it by.
         let coming = Coming::new(Arc::clone(&session));
         if self.hub.give(Input::Came(coming)).await.is_err() {
@@ -177,6 +202,10 @@ impl DialectService {
             let place = Place::take(session).await;
             return self.hub.give(Input::Reply(Reply { place, replies, ack })).await;
         };
+        if self.messaging.limiter().take(Budget::Events(&session.actor.user)).is_err() {
+            let error = EventError::Limit("too many events in too short a time");
+            return self.reply(Place::take(session).await, inbound, None, Err(&error), ack).await;
+        }
         let intent = match event.args().fault() {
             Some(fault) => Err(Refusal::invalid(fault.to_string())),
             None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
@@ -203,8 +232,15 @@ impl Service for DialectService {
         self.dialect(namespace).is_some()
     }
 
-    fn admit(&self, request: &Parts, _: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
-        self.origins.check(request)
+    fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+        let headers = self.origins.check(request)?;
+        if self.welcomes(request, peer) {
+            return Ok(headers);
+        }
+        let mut response = Response::new(Body::default());
+        *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
+        *response.headers_mut() = headers;
+        Err(Box::new(response))
     }
 
     async fn connect(

@@ -8,6 +8,7 @@ use tidings_domain::user::Actor;
 use tidings_socketio::{Ack, Reason, Socket};
 use tidings_wire::{Dialect, Replies};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 /// One authenticated user in one namespace on one connection, in one dialect.
 #[derive(Debug)]
@@ -16,6 +17,8 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     pub(crate) socket: Socket,
     pub(crate) dialect: &'static Dialect,
+    /// When its token stops holding.
+    pub(crate) expires_at: Instant,
     /// Room for events that the hub has not answered yet.
     pub(crate) places: Semaphore,
 }
@@ -106,7 +109,7 @@ impl Sessions {
     }
 
     /// Takes a session out; tells which threads it followed. `None` when it is not there.
-    pub(crate) fn remove(&mut self, id: SessionId) -> Option<Vec<ThreadId>> {
+    pub(crate) fn remove(&mut self, id: SessionId) -> Option<(Arc<Session>, Vec<ThreadId>)> {
         let Here { session, joined } = self.by_id.remove(&id)?;
         let user = &session.actor.user;
         if let Some(sessions) = self.by_user.get_mut(user) {
@@ -115,7 +118,7 @@ impl Sessions {
                 self.by_user.remove(user);
             }
         }
-        Some(joined)
+        Some((session, joined))
     }
 
     /// Notes that a session follows a thread. False when it follows `max` already, or is gone.

@@ -1,5 +1,8 @@
 //! The state of the hub and what each input does to it. No I/O: what must be read is asked for and comes back.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
 use tidings_domain::change::Change;
 use tidings_domain::id::{SessionId, ThreadId};
 use tidings_domain::messaging::ReadError;
@@ -11,6 +14,7 @@ use tokio::time::Instant;
 use crate::HubConfig;
 use crate::input::{Gap, Input, Read, ThreadInput};
 use crate::late::Late;
+use crate::presence::Presence;
 use crate::reads::Ask;
 use crate::roster::Roster;
 use crate::sessions::{Coming, Sessions};
@@ -24,6 +28,9 @@ pub(crate) struct HubState {
     pub(crate) sessions: Sessions,
     pub(crate) threads: Threads,
     pub(crate) typists: Typists,
+    presence: Arc<Presence>,
+    /// When the tokens of the sessions stop holding.
+    expiries: BTreeSet<(Instant, SessionId)>,
     /// What is to be read; the task takes it from here.
     pub(crate) asks: Vec<Ask>,
     /// Sessions that went before the hub took note that they came.
@@ -42,13 +49,15 @@ pub(crate) enum NotYet {
 }
 
 impl HubState {
-    pub(crate) fn new(config: HubConfig) -> Self {
+    pub(crate) fn new(config: HubConfig, presence: Arc<Presence>) -> Self {
         let now = Instant::now();
         Self {
             threads: Threads::new(config.threads),
             config,
             sessions: Sessions::default(),
             typists: Typists::new(now),
+            presence,
+            expiries: BTreeSet::new(),
             asks: Vec::new(),
             gone_early: Vec::new(),
             now,
@@ -84,10 +93,29 @@ impl HubState {
         }
     }
 
-    /// Ends the typing that has lasted its time.
+    /// When [`expire`](Self::expire) has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        let expiry = self.expiries.first().map(|(at, _)| *at);
+        [self.typists.next_deadline(), self.presence.next_deadline(), expiry].into_iter().flatten().min()
+    }
+
+    /// Ends what has lasted its time: typing, the grace of those who went, the sessions of tokens.
     pub(crate) fn expire(&mut self) {
         let ended = self.typists.expire(self.now);
         self.tell_typing(&ended);
+        for change in self.presence.expire(self.now) {
+            tracing::debug!(user = %change.user, "a user went");
+        }
+        while let Some((at, id)) = self.expiries.first().copied() {
+            if at > self.now {
+                break;
+            }
+            self.expiries.pop_first();
+            if let Some(session) = self.sessions.get(id) {
+                // The transport is closed, so that a client with a fresh token comes back by itself.
+                session.socket.close(Reason::Closed("token expired"));
+            }
+        }
     }
 
     fn came(&mut self, coming: Coming) {
@@ -97,12 +125,18 @@ impl HubState {
             return;
         }
         tracing::debug!(session = ?session.id, user = %session.actor.user, "a session came");
+        if self.presence.came(&session.actor.user, session.id, self.now).is_some() {
+            tracing::debug!(user = %session.actor.user, "a user came");
+        }
+        self.expiries.insert((session.expires_at, session.id));
         self.typists.meet(session.dialect);
         self.sessions.add(session);
     }
 
     fn went(&mut self, id: SessionId) {
-        let Some(joined) = self.sessions.remove(id) else { return };
+        let Some((session, joined)) = self.sessions.remove(id) else { return };
+        self.presence.went(&session.actor.user, id, self.now);
+        self.expiries.remove(&(session.expires_at, id));
         tracing::debug!(session = ?id, "a session went");
         for thread in joined {
             if let Some(state) = self.threads.get_mut(thread) {
@@ -260,8 +294,10 @@ impl HubState {
 fn tell_order(change: &Change) -> (bool, u64) {
     match change {
         Change::AppendMessage(message) => (false, message.seq.get()),
-        Change::ReplaceMessage(_) | Change::PutMember(_) | Change::PutThread(_) => {
-            (true, change.modseq().get())
-        }
+        Change::ReplaceMessage(_)
+        | Change::PutMember(_)
+        | Change::PutThread(_)
+        | Change::AddSummary(_)
+        | Change::EnqueueJob(_) => (true, change.modseq().map_or(0, Modseq::get)),
     }
 }

@@ -40,6 +40,7 @@ use crate::profiles::Profiles;
 use crate::seq::Modseq;
 use crate::summary::Summary;
 use crate::thread::Thread;
+use crate::time::Timestamp;
 use crate::user::{Actor, Subject, User};
 
 /// What [`Messaging`] works with.
@@ -251,6 +252,12 @@ impl Messaging {
 
     fn deps(&self) -> &Deps {
         &self.0.deps
+    }
+
+    /// Now, by the injected clock.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.deps().clock.now()
     }
 
     /// How often something may be done, for the transports to ask.
