@@ -131,7 +131,7 @@ impl HubTask {
         let shared = Arc::clone(&self.hub.shared);
         let mut taken = Vec::with_capacity(TAKE_MAX);
         loop {
-            let deadline = self.state.typists.next_deadline();
+            let deadline = self.state.next_deadline();
             tokio::select! {
                 biased;
                 () = stop.cancelled() => break,
@@ -150,7 +150,7 @@ impl HubTask {
             if let Some(late) = shared.late.take() {
                 self.state.handle_late(late);
             }
-            // However many inputs there are, typing ends in time.
+            // However many inputs there are, what ends by the clock ends in time.
             if deadline.is_some_and(|deadline| deadline <= self.state.now) {
                 self.state.expire();
             }

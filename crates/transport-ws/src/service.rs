@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::AUTHORIZATION;
 use http::request::Parts;
@@ -9,12 +10,14 @@ use http::{HeaderMap, Response};
 use tidings_domain::id::ThreadId;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Messaging, Outcome};
-use tidings_domain::ports::TokenVerifier;
+use tidings_domain::ports::{Clock, TokenVerifier};
+use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Actor, Identity};
 pub use tidings_socketio::Origins;
 use tidings_socketio::{Accepted, Ack, Body, Connect, Event, Reason, Service, Socket};
 use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Inbound, Intent, Refusal, Refused};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use crate::Hub;
 use crate::fanout::encode;
@@ -30,7 +33,13 @@ pub struct DialectService {
     verifier: Arc<dyn TokenVerifier>,
     origins: Origins,
     dialects: Vec<&'static Dialect>,
+    /// Tells when tokens end; without it sessions outlive them.
+    clock: Option<Arc<dyn Clock>>,
 }
+
+/// How long a session goes on after its token ended: verifiers bear with clocks that differ by as much, and a client
+/// that comes back within that time would be let in only to be closed again.
+const TOKEN_LEEWAY: Duration = Duration::from_secs(5);
 
 /// What is remembered about a client in a namespace; nothing about one that is being turned away. Dropped, however
 /// that comes about, it tells the hub that the session is gone.
@@ -59,7 +68,21 @@ impl DialectService {
         origins: Origins,
         dialects: Vec<&'static Dialect>,
     ) -> Self {
-        Self { hub, messaging, verifier, origins, dialects }
+        Self { hub, messaging, verifier, origins, dialects, clock: None }
+    }
+
+    /// Closes sessions 5 s after their tokens have expired by this clock. Without it they last as long as their
+    /// connections.
+    #[must_use]
+    pub fn closing_expired(self, clock: Arc<dyn Clock>) -> Self {
+        Self { clock: Some(clock), ..self }
+    }
+
+    /// When a session ends whose token does at `expires_at`.
+    fn end_of(&self, expires_at: Timestamp) -> Option<Instant> {
+        let left = expires_at.as_millis().saturating_sub(self.clock.as_ref()?.now().as_millis());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        Instant::now().checked_add(left)?.checked_add(TOKEN_LEEWAY)
     }
 
     fn dialect(&self, namespace: &str) -> Option<&'static Dialect> {
@@ -88,7 +111,7 @@ impl DialectService {
         identity: Identity,
         socket: Socket,
     ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
-        let actor_role = identity.user.role.clone();
+        let (actor_role, until) = (identity.user.role.clone(), self.end_of(identity.expires_at));
         let user = match self.messaging.sighted(identity.user.clone()).await {
             Ok(user) => user,
             Err(error) => {
@@ -102,7 +125,7 @@ impl DialectService {
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
         let places = Semaphore::new(self.hub.session_events());
-        let session = Arc::new(Session { id, actor, socket, dialect, places });
+        let session = Arc::new(Session { id, actor, socket, dialect, until, places });
         // Known to the hub before the client hears that it is in: nothing after that passes it by.
         let coming = Coming::new(Arc::clone(&session));
         if self.hub.give(Input::Came(coming)).await.is_err() {

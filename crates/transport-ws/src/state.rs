@@ -84,8 +84,14 @@ impl HubState {
         }
     }
 
-    /// Ends the typing that has lasted its time.
+    /// When [`expire`](Self::expire) has something to do next.
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.typists.next_deadline().into_iter().chain(self.sessions.next_end()).min()
+    }
+
+    /// Ends the typing and the sessions that have lasted their time.
     pub(crate) fn expire(&mut self) {
+        self.sessions.close_ended(self.now);
         let ended = self.typists.expire(self.now);
         self.tell_typing(&ended);
     }
