@@ -277,6 +277,7 @@ export async function run() {
     } catch (error) {
       console.log(`FAILED: ${name}`);
       console.log(error.stack ?? error);
+      if (error.cause) console.log("because of", error.cause);
       process.exit(1);
     } finally {
       for (const client of [...open]) if (!kept.has(client)) client.close();

@@ -144,6 +144,38 @@ fn many_half_open_connections_hold_nobody_up() -> anyhow::Result<()> {
     server.unshaken()
 }
 
+/// A client that is still writing when it is refused must be let finish, within reason: a connection that is closed
+/// over unread bytes is reset, and most clients then never see the answer.
+#[test]
+fn a_body_that_is_too_large_is_refused_without_a_reset() -> anyhow::Result<()> {
+    const BODY: usize = 1_000_000;
+    let users = Users::mint()?;
+    let data = Data::new(Store::Memory)?;
+    let server = Server::start(&data)?;
+    let mut stream = TcpStream::connect_timeout(&server.address(), DEADLINE)?;
+    stream.set_read_timeout(Some(DEADLINE))?;
+    stream.set_write_timeout(Some(DEADLINE))?;
+    let head = format!(
+        "POST /messaging/threads HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\
+         content-type: application/json\r\ncontent-length: {BODY}\r\n\r\n",
+        users.alice.token
+    );
+    stream.write_all(head.as_bytes())?;
+    let first = BODY / 2;
+    stream.write_all(&vec![b' '; first])?;
+    // The answer may come now or at the end; if it comes now, the rest is written after it.
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(2)))?;
+    let _early = stream.peek(&mut [0]);
+    stream.set_read_timeout(Some(DEADLINE))?;
+    for chunk in vec![b' '; BODY - first].chunks(16 * 1024) {
+        stream.write_all(chunk).context("the server hung up on a client that was still writing")?;
+    }
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).context("no answer")?;
+    ensure!(&status == b"HTTP/1.1 413", "{}", String::from_utf8_lossy(&status));
+    Ok(())
+}
+
 #[test]
 fn a_pipelined_and_a_kept_connection_are_served() -> anyhow::Result<()> {
     let data = Data::new(Store::Memory)?;

@@ -19,6 +19,8 @@ struct Checkpointed {
     busy: i64,
     /// Pages in the log; -1 when there is none.
     log: i64,
+    /// How many of them are in the file by now.
+    checkpointed: i64,
 }
 
 #[derive(Debug)]
@@ -39,10 +41,13 @@ impl Checkpointer {
             let gone = tokio::time::timeout(self.config.checkpoint_interval, &mut writer_gone).await.is_ok();
             let commits = self.commits.load(Ordering::Relaxed);
             if commits != seen || gone {
-                seen = commits;
-                if let Err(error) = self.checkpoint(&mut connection, gone).await {
-                    tracing::warn!(%error, "a checkpoint failed; the log keeps what it did not move");
-                    connection = None;
+                match self.checkpoint(&mut connection, gone).await {
+                    Ok(true) => seen = commits,
+                    Ok(false) => {}
+                    Err(error) => {
+                        tracing::warn!(%error, "a checkpoint failed; the log keeps what it did not move");
+                        connection = None;
+                    }
                 }
             }
             if gone {
@@ -57,7 +62,8 @@ impl Checkpointer {
         drop(self.lock);
     }
 
-    async fn checkpoint(&self, slot: &mut Option<SqliteConnection>, last: bool) -> Result<(), sqlx::Error> {
+    /// Whether nothing is left to do; else a reader still needs the log, and the next round tries again.
+    async fn checkpoint(&self, slot: &mut Option<SqliteConnection>, last: bool) -> Result<bool, sqlx::Error> {
         let connection = match slot {
             Some(connection) => connection,
             None => slot.insert(open::checkpoint_options(&self.config).connect().await?),
@@ -69,10 +75,8 @@ impl Checkpointer {
         if last || bytes > self.config.wal_bytes_max {
             let cut: Checkpointed =
                 sqlx::query_as("pragma wal_checkpoint(truncate)").fetch_one(connection).await?;
-            if cut.busy != 0 {
-                tracing::debug!(bytes, "readers kept the log from being cut back; next time");
-            }
+            return Ok(cut.busy == 0);
         }
-        Ok(())
+        Ok(passive.log == passive.checkpointed)
     }
 }

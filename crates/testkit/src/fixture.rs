@@ -7,14 +7,16 @@ use std::sync::Arc;
 
 use tidings_domain::decision::transact;
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{MessageId, ThreadId};
+use tidings_domain::id::{JobId, MessageId, SummaryId, ThreadId};
+use tidings_domain::job::ClaimedJob;
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::messaging::{Deps, Messaging};
+use tidings_domain::messaging::{Deps, Messaging, Settings};
 use tidings_domain::page::{MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
 use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{
-    ChangeFeed, Clock, Directory, IdSource, MessageRepository, Notifier, ThreadRepository,
+    ChangeFeed, Clock, Directory, IdSource, JobRepository, MessageRepository, Notifier, SummaryRepository,
+    ThreadRepository, Unlimited,
 };
 use tidings_domain::seq::Seq;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
@@ -32,6 +34,10 @@ pub struct Stores {
     pub threads: Arc<dyn ThreadRepository>,
     /// Messages.
     pub messages: Arc<dyn MessageRepository>,
+    /// Summaries.
+    pub summaries: Arc<dyn SummaryRepository>,
+    /// Jobs.
+    pub jobs: Arc<dyn JobRepository>,
     /// The log.
     pub feed: Arc<dyn ChangeFeed>,
     /// Users and business objects.
@@ -50,12 +56,20 @@ impl Stores {
     #[must_use]
     pub fn of<S>(store: S) -> Self
     where
-        S: ThreadRepository + MessageRepository + ChangeFeed + Directory + 'static,
+        S: ThreadRepository
+            + MessageRepository
+            + SummaryRepository
+            + JobRepository
+            + ChangeFeed
+            + Directory
+            + 'static,
     {
         let store = Arc::new(store);
         Self {
             threads: Arc::<S>::clone(&store),
             messages: Arc::<S>::clone(&store),
+            summaries: Arc::<S>::clone(&store),
+            jobs: Arc::<S>::clone(&store),
             feed: Arc::<S>::clone(&store),
             directory: store,
             kept: Vec::new(),
@@ -102,18 +116,34 @@ impl Fixture {
         }
     }
 
-    /// The use cases over the store, with the default policy.
+    /// The use cases over the store, with the default policy and settings, without limits.
     #[must_use]
     pub fn messaging(&self) -> Messaging {
-        Messaging::new(Deps {
+        Messaging::new(self.deps())
+    }
+
+    /// As [`messaging`](Self::messaging), with other settings.
+    #[must_use]
+    pub fn messaging_with(&self, settings: Settings) -> Messaging {
+        Messaging::new(Deps { settings, ..self.deps() })
+    }
+
+    /// What [`messaging`](Self::messaging) works with, to be changed.
+    #[must_use]
+    pub fn deps(&self) -> Deps {
+        Deps {
             threads: Arc::clone(&self.stores.threads),
             messages: Arc::clone(&self.stores.messages),
+            summaries: Arc::clone(&self.stores.summaries),
+            jobs: Arc::clone(&self.stores.jobs),
             feed: Arc::clone(&self.stores.feed),
             directory: Arc::clone(&self.stores.directory),
             policy: Arc::new(SenderRoles::default()),
+            limiter: Arc::new(Unlimited),
             clock: Arc::<ManualClock>::clone(&self.clock),
             ids: Arc::<SeededIds>::clone(&self.ids),
-        })
+            settings: Settings::default(),
+        }
     }
 
     /// Now.
@@ -132,6 +162,29 @@ impl Fixture {
     #[must_use]
     pub fn message_id(&self) -> MessageId {
         MessageId::from_uuid(self.ids.uuid_v7(self.now()))
+    }
+
+    /// A fresh summary id.
+    #[must_use]
+    pub fn summary_id(&self) -> SummaryId {
+        SummaryId::from_uuid(self.ids.uuid_v7(self.now()))
+    }
+
+    /// A fresh job id.
+    #[must_use]
+    pub fn job_id(&self) -> JobId {
+        JobId::from_uuid(self.ids.uuid_v7(self.now()))
+    }
+
+    /// Up to `limit` jobs that are due so many milliseconds from now, held for another minute.
+    ///
+    /// # Panics
+    /// When the store fails.
+    pub async fn claim(&self, after_ms: i64, limit: u32) -> Vec<ClaimedJob> {
+        let at = self.now().plus_millis(after_ms);
+        let claimed =
+            self.stores.jobs.claim_jobs(at, at.plus_millis(60_000), PageLimit::clamped(limit)).await;
+        claimed.expect("the store works")
     }
 
     /// A thread of these people without a key, about nothing, to be created now.

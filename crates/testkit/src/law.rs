@@ -11,19 +11,23 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use tidings_domain::change::Commit;
 use tidings_domain::decision::{Decided, transact};
-use tidings_domain::id::{MessageId, ThreadId};
+use tidings_domain::id::{JobId, MessageId, SummaryId, ThreadId};
+use tidings_domain::job::{ClaimedJob, Job, Work};
 use tidings_domain::member::{MarkedVia, Member, ReadMarker, Standing};
 use tidings_domain::message::Message;
-use tidings_domain::page::ThreadEntry;
+use tidings_domain::page::{PageLimit, ThreadEntry};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::Scope;
+use tidings_domain::summary::{Summary, SummaryContent};
 use tidings_domain::text::Body;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
+use tidings_domain::user::{Subject as TokenSubject, User};
 
 use crate::fixture::{Fixture, Subject};
 use crate::people::{ALICE, BOB, CAROL, Person, campaign, key, subject};
 use crate::rules::{
-    Draft, Refused, Rule, appending, keeping_member, putting_member, putting_subject, replacing, sending,
+    Draft, Refused, Rule, appending, appending_with_notice, enqueuing, keeping_member, putting_member,
+    putting_subject, replacing, sending, summarising,
 };
 use crate::runtime::{block_on_one_thread, config, holds};
 use crate::strategies;
@@ -75,6 +79,26 @@ enum Step {
     Rename {
         thread: usize,
     },
+    /// Ids are shared by several steps on purpose: the later ones fail.
+    Summarise {
+        thread: usize,
+        id: u8,
+    },
+    /// A message and its job, under an id that may be taken.
+    Notice {
+        thread: usize,
+        person: usize,
+        job: u8,
+    },
+    Enqueue {
+        thread: usize,
+        job: u8,
+    },
+    /// Tells about a person, perhaps with subjects that were others'.
+    Tell {
+        person: usize,
+        subjects: Option<Vec<u8>>,
+    },
     Refuse {
         thread: usize,
     },
@@ -101,6 +125,11 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
             .prop_map(|(thread, message, body)| Step::Edit { thread, message, body }),
         2 => (thread.clone(), message).prop_map(|(thread, message)| Step::Delete { thread, message }),
         1 => thread.clone().prop_map(|thread| Step::Rename { thread }),
+        1 => (thread.clone(), 0..9_u8).prop_map(|(thread, id)| Step::Summarise { thread, id }),
+        1 => (at(), 0..9_u8).prop_map(|((thread, person), job)| Step::Notice { thread, person, job }),
+        1 => (thread.clone(), 0..9_u8).prop_map(|(thread, job)| Step::Enqueue { thread, job }),
+        1 => (person.clone(), prop::option::of(vec(0..3_u8, 0..3)))
+            .prop_map(|(person, subjects)| Step::Tell { person, subjects }),
         1 => thread.clone().prop_map(|thread| Step::Refuse { thread }),
         1 => thread.clone().prop_map(|thread| Step::Panic { thread }),
         1 => Just(Step::Create),
@@ -194,6 +223,22 @@ impl World {
                 let name = subject(&format!("renamed by step {index}"));
                 self.deciding(putting_subject(self.thread(thread), Some(name), now))
             }
+            Step::Summarise { thread, id } => {
+                let text = format!("by step {index}");
+                let content = SummaryContent::parse(text, Vec::new(), Vec::new(), None).expect("a summary");
+                let id = SummaryId::from_uuid(uuid(id));
+                self.deciding(summarising(self.thread(thread), id, ALICE.id(), content, now))
+            }
+            Step::Notice { thread, person, job } => {
+                let draft = self.draft(index, thread, person, None);
+                self.deciding(appending_with_notice(draft, JobId::from_uuid(uuid(job)), now))
+            }
+            Step::Enqueue { thread, job } => {
+                let work = Work::NotifyUnread { thread: self.thread(thread), from: Seq::new(1) };
+                let due_at = now.plus_millis(i64::try_from(index).expect("few steps"));
+                self.deciding(enqueuing(Job { id: JobId::from_uuid(uuid(job)), due_at, work }))
+            }
+            Step::Tell { person, subjects } => self.telling(index, person_at(person), subjects),
             Step::Refuse { thread } => self
                 .deciding(Rule::<()>::new(Scope::thread(self.thread(thread)), |found| {
                     Err(Refused(if found.thread().is_some() { "some" } else { "none" }))
@@ -216,6 +261,13 @@ impl World {
         Box::pin(async move { format!("{:?}", threads.create(new).await) })
     }
 
+    fn telling(&self, index: usize, person: Person, subjects: Option<Vec<u8>>) -> Answering {
+        let user = User { name: format!("named by step {index}"), ..User::unknown(person.id()) };
+        let subjects = subjects.map(|subjects| subjects.into_iter().map(token_subject).collect());
+        let directory = Arc::clone(&self.fixture.stores.directory);
+        Box::pin(async move { format!("{:?}", directory.put_user(user, subjects).await) })
+    }
+
     /// All that can be seen of the store.
     async fn seen(&self) -> Seen {
         let mut seen = Seen::default();
@@ -226,10 +278,17 @@ impl World {
             let feed = self.fixture.stores.feed.changes_of(id, Modseq::ZERO, usize::MAX).await;
             seen.feeds.push(feed.expect("the store works"));
             seen.heard.push(self.fixture.heard.heard_of(id));
+            let summaries = self.fixture.stores.summaries.summaries(id, PageLimit::MAX).await;
+            seen.summaries.push(summaries.expect("the store works"));
         }
         for person in PEOPLE {
             seen.lists.push(self.fixture.list(person).await);
         }
+        for subject in (0..3).map(token_subject) {
+            let user = self.fixture.stores.directory.user_by_subject(&subject).await;
+            seen.subjects.push(user.expect("the store works"));
+        }
+        seen.jobs = self.fixture.claim(1_000, 500).await;
         seen
     }
 }
@@ -245,6 +304,18 @@ struct Seen {
     feeds: Vec<Option<Commit>>,
     heard: Vec<Vec<Arc<Commit>>>,
     lists: Vec<Vec<ThreadEntry>>,
+    summaries: Vec<Vec<Summary>>,
+    subjects: Vec<Option<User>>,
+    jobs: Vec<ClaimedJob>,
+}
+
+/// One of few, for what several steps share.
+fn uuid(number: u8) -> uuid::Uuid {
+    uuid::Uuid::from_u128(u128::from(number) + 1)
+}
+
+fn token_subject(number: u8) -> TokenSubject {
+    TokenSubject { issuer: "issuer".to_owned(), sub: format!("subject {number}") }
 }
 
 async fn one_by_one<S: Subject>(steps: &[Step]) -> (Vec<String>, Seen) {
@@ -275,7 +346,7 @@ async fn at_once<S: Subject>(steps: &[Step]) -> (Vec<String>, Seen) {
 }
 
 /// Tries the law on so many random sequences of decisions: sends, repetitions, marks, members coming and going, edits,
-/// tombstones, refusals, panics and constraint violations over a few threads.
+/// tombstones, summaries, jobs, told users, refusals, panics and constraint violations over a few threads.
 ///
 /// # Panics
 /// When the law is broken.

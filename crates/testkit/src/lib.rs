@@ -40,8 +40,8 @@ pub use fixture::{Fixture, Stores, Subject};
 pub use people::{ALICE, BOB, CAROL, DAVE, ERIN, Person, body, campaign, crowd, key, subject};
 pub use recording::RecordingNotifier;
 pub use rules::{
-    Draft, Refused, Rule, Sent, appending, keeping_member, putting_member, putting_subject, replacing,
-    sending,
+    Draft, Refused, Rule, Sent, appending, appending_with_notice, enqueuing, keeping_member, putting_member,
+    putting_subject, replacing, sending, summarising,
 };
 pub use runtime::{DEADLINE, block_on, eventually};
 pub use time::{ManualClock, SeededIds, T0};

@@ -5,11 +5,13 @@ use std::sync::Arc;
 
 use tidings_domain::change::Change;
 use tidings_domain::decision::{Decided, Decision};
-use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::id::{JobId, MessageId, SummaryId, ThreadId, UserId};
+use tidings_domain::job::{Job, Work};
 use tidings_domain::member::{MarkedVia, Member};
 use tidings_domain::message::{Author, Message, Origin};
 use tidings_domain::seq::Modseq;
 use tidings_domain::snapshot::{NotInScope, Scope, Snapshot};
+use tidings_domain::summary::{Summary, SummaryContent};
 use tidings_domain::text::{Body, ClientKey, DraftHash, Subject};
 use tidings_domain::time::Timestamp;
 
@@ -144,7 +146,7 @@ impl Draft {
 pub fn sending(draft: Draft) -> Rule<Sent> {
     let (scope, origin) = (draft.scope(), draft.origin);
     let judge = move |found: &Snapshot| {
-        let (message, mut member) = draft.message(found)?.ok_or(Refused("no such thread or member"))?;
+        let (message, member) = draft.message(found)?.ok_or(Refused("no such thread or member"))?;
         if !member.takes_part() {
             return Err(Refused("takes no part"));
         }
@@ -157,10 +159,9 @@ pub fn sending(draft: Draft) -> Rule<Sent> {
             let output = Sent { message: first.clone(), duplicate: true };
             return Ok(Decided { changes: Vec::new(), output });
         }
-        if let Some(marker) = member.marker.moved(message.seq, message.created_at, MarkedVia::Send) {
-            member.marker = marker;
-        }
-        member.modseq = message.modseq.next();
+        let modseq = message.modseq.next();
+        let marked = member.marked(message.seq, message.created_at, MarkedVia::Send, modseq);
+        let member = marked.unwrap_or(Member { modseq, ..member });
         Ok(Decided {
             changes: vec![Change::AppendMessage(message.clone()), Change::PutMember(member)],
             output: Sent { message, duplicate: false },
@@ -189,8 +190,12 @@ pub fn keeping_member(
 ) -> Rule<Member> {
     Rule::new(Scope::thread(thread).member(user.clone()), move |found| {
         let mut member = found.member(&user)?.cloned().ok_or(Refused("no such member"))?;
+        let marker = member.marker;
         change(&mut member);
         member.modseq = found.head().1.next();
+        if member.marker != marker {
+            member.marker_modseq = member.modseq;
+        }
         Ok(Decided { changes: vec![Change::PutMember(member.clone())], output: member })
     })
 }
@@ -230,4 +235,51 @@ pub fn putting_subject(thread: ThreadId, subject: Option<Subject>, at: Timestamp
         let output = thread.fields_modseq;
         Ok(Decided { changes: vec![Change::PutThread(thread)], output })
     })
+}
+
+/// Adds a summary, which is all that changes.
+#[must_use]
+pub fn summarising(
+    thread: ThreadId,
+    id: SummaryId,
+    author: UserId,
+    content: SummaryContent,
+    at: Timestamp,
+) -> Rule<Summary> {
+    Rule::new(Scope::thread(thread), move |found| {
+        let thread = found.thread().ok_or(Refused("no such thread"))?;
+        let summary = Summary {
+            id,
+            thread: thread.id,
+            author: author.clone(),
+            content: content.clone(),
+            modseq: thread.modseq.next(),
+            created_at: at,
+        };
+        Ok(Decided { changes: vec![Change::AddSummary(summary.clone())], output: summary })
+    })
+}
+
+/// Has a job done about the thread, which is all that changes: nobody hears of it.
+#[must_use]
+pub fn enqueuing(job: Job) -> Rule<Job> {
+    let Work::NotifyUnread { thread, .. } = job.work;
+    Rule::new(Scope::thread(thread), move |found| {
+        found.thread().ok_or(Refused("no such thread"))?;
+        Ok(Decided { changes: vec![Change::EnqueueJob(job.clone())], output: job.clone() })
+    })
+}
+
+/// As [`appending`], and has those who are away told of the message at `due_at`.
+#[must_use]
+pub fn appending_with_notice(draft: Draft, id: JobId, due_at: Timestamp) -> Rule<Job> {
+    let (scope, origin) = (draft.scope(), draft.origin);
+    let judge = move |found: &Snapshot| {
+        let (message, _) = draft.message(found)?.ok_or(Refused("no such thread or member"))?;
+        let work = Work::NotifyUnread { thread: message.thread, from: message.seq };
+        let job = Job { id, due_at, work };
+        let changes = vec![Change::AppendMessage(message), Change::EnqueueJob(job.clone())];
+        Ok(Decided { changes, output: job })
+    };
+    Rule { scope, origin, judge: Arc::new(judge) }
 }

@@ -165,7 +165,7 @@ impl HubTask {
             if let Some(late) = shared.late.take() {
                 self.state.handle_late(late);
             }
-            // However many inputs there are, typing ends in time.
+            // However many inputs there are, what ends by the clock ends in time.
             if deadline.is_some_and(|deadline| deadline <= self.state.now) {
                 self.state.expire();
             }

@@ -25,9 +25,6 @@ use crate::hub::Stopped;
 use crate::input::{Input, Intended, Live, Reply, ThreadInput};
 use crate::sessions::{Coming, Place, Session};
 
-/// A token that holds longer is looked at again after this: waiting longer than that is beyond every clock.
-const TOKEN_LIFE_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-
 /// Serves the namespaces of dialects that share a Socket.IO path.
 #[derive(Debug)]
 pub struct DialectService {
@@ -37,6 +34,10 @@ pub struct DialectService {
     origins: Origins,
     dialects: Vec<&'static Dialect>,
 }
+
+/// How long a session goes on after its token ended: verifiers bear with clocks that differ by as much, and a client
+/// that comes back within that time would be let in only to be closed again.
+const TOKEN_LEEWAY: Duration = Duration::from_secs(5);
 
 /// What is remembered about a client in a namespace; nothing about one that is being turned away. Dropped, however
 /// that comes about, it tells the hub that the session is gone.
@@ -68,6 +69,13 @@ impl DialectService {
         Self { hub, messaging, verifier, origins, dialects }
     }
 
+    /// When a session ends whose token does at `expires_at`.
+    fn end_of(&self, expires_at: Timestamp) -> Option<Instant> {
+        let left = expires_at.as_millis().saturating_sub(self.messaging.now().as_millis());
+        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
+        Instant::now().checked_add(left)?.checked_add(TOKEN_LEEWAY)
+    }
+
     fn dialect(&self, namespace: &str) -> Option<&'static Dialect> {
         self.dialects.iter().find(|dialect| dialect.socket.namespace == namespace).copied()
     }
@@ -85,13 +93,6 @@ impl DialectService {
             return Err(AuthFailure::Invalid("the token is the host's own and speaks for no user"));
         }
         Ok(identity)
-    }
-
-    /// The moment of the clock that tasks wait on.
-    fn deadline(&self, at: Timestamp) -> Instant {
-        let left = at.as_millis().saturating_sub(self.messaging.now().as_millis());
-        let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-        Instant::now() + left.min(TOKEN_LIFE_MAX)
     }
 
     /// Whether a peer may open another connection.
@@ -112,7 +113,7 @@ impl DialectService {
         identity: Identity,
         socket: Socket,
     ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
-        let actor_role = identity.user.role.clone();
+        let (actor_role, until) = (identity.user.role.clone(), self.end_of(identity.expires_at));
         let user = match self.messaging.sighted(identity.user.clone()).await {
             Ok(user) => user,
             Err(error) => {
@@ -129,8 +130,7 @@ impl DialectService {
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
         let places = Semaphore::new(self.hub.session_events());
-        let expires_at = self.deadline(identity.expires_at);
-        let session = Arc::new(Session { id, actor, socket, dialect, expires_at, places });
+        let session = Arc::new(Session { id, actor, socket, dialect, until, places });
         // Known to the hub before the client hears that it is in: nothing after that passes it by.
         let coming = Coming::new(Arc::clone(&session));
         if self.hub.give(Input::Came(coming)).await.is_err() {

@@ -1,6 +1,6 @@
 //! The sessions of this node, by id and by user.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use tidings_domain::id::{SessionId, ThreadId, UserId};
@@ -17,8 +17,8 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     pub(crate) socket: Socket,
     pub(crate) dialect: &'static Dialect,
-    /// When its token stops holding.
-    pub(crate) expires_at: Instant,
+    /// When its token holds no longer and it is closed, if ever.
+    pub(crate) until: Option<Instant>,
     /// Room for events that the hub has not answered yet.
     pub(crate) places: Semaphore,
 }
@@ -93,6 +93,7 @@ impl Drop for Coming {
 pub(crate) struct Sessions {
     by_id: HashMap<SessionId, Here>,
     by_user: HashMap<UserId, Vec<Arc<Session>>>,
+    by_end: BTreeSet<(Instant, SessionId)>,
 }
 
 #[derive(Debug)]
@@ -105,12 +106,16 @@ struct Here {
 impl Sessions {
     pub(crate) fn add(&mut self, session: Arc<Session>) {
         self.by_user.entry(session.actor.user.clone()).or_default().push(Arc::clone(&session));
+        self.by_end.extend(session.until.map(|until| (until, session.id)));
         self.by_id.insert(session.id, Here { session, joined: Vec::new() });
     }
 
     /// Takes a session out; tells which threads it followed. `None` when it is not there.
     pub(crate) fn remove(&mut self, id: SessionId) -> Option<(Arc<Session>, Vec<ThreadId>)> {
         let Here { session, joined } = self.by_id.remove(&id)?;
+        if let Some(until) = session.until {
+            self.by_end.remove(&(until, id));
+        }
         let user = &session.actor.user;
         if let Some(sessions) = self.by_user.get_mut(user) {
             sessions.retain(|other| other.id != id);
@@ -119,6 +124,23 @@ impl Sessions {
             }
         }
         Some((session, joined))
+    }
+
+    /// Closes those whose tokens hold no longer; a client that has a new one comes back with it.
+    pub(crate) fn close_ended(&mut self, now: Instant) {
+        while let Some((until, id)) = self.by_end.first().copied()
+            && until <= now
+        {
+            self.by_end.pop_first();
+            if let Some(session) = self.get(id) {
+                session.socket.close(Reason::Closed("token expired"));
+            }
+        }
+    }
+
+    /// When [`close_ended`](Self::close_ended) has something to do next.
+    pub(crate) fn next_end(&self) -> Option<Instant> {
+        self.by_end.first().map(|(until, _)| *until)
     }
 
     /// Notes that a session follows a thread. False when it follows `max` already, or is gone.

@@ -1,6 +1,5 @@
 //! The state of the hub and what each input does to it. No I/O: what must be read is asked for and comes back.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tidings_domain::change::Change;
@@ -29,8 +28,6 @@ pub(crate) struct HubState {
     pub(crate) threads: Threads,
     pub(crate) typists: Typists,
     presence: Arc<Presence>,
-    /// When the tokens of the sessions stop holding.
-    expiries: BTreeSet<(Instant, SessionId)>,
     /// What is to be read; the task takes it from here.
     pub(crate) asks: Vec<Ask>,
     /// Sessions that went before the hub took note that they came.
@@ -57,7 +54,6 @@ impl HubState {
             sessions: Sessions::default(),
             typists: Typists::new(now),
             presence,
-            expiries: BTreeSet::new(),
             asks: Vec::new(),
             gone_early: Vec::new(),
             now,
@@ -95,26 +91,17 @@ impl HubState {
 
     /// When [`expire`](Self::expire) has something to do next.
     pub(crate) fn next_deadline(&self) -> Option<Instant> {
-        let expiry = self.expiries.first().map(|(at, _)| *at);
-        [self.typists.next_deadline(), self.presence.next_deadline(), expiry].into_iter().flatten().min()
+        let presence = self.presence.next_deadline();
+        [self.typists.next_deadline(), self.sessions.next_end(), presence].into_iter().flatten().min()
     }
 
-    /// Ends what has lasted its time: typing, the grace of those who went, the sessions of tokens.
+    /// Ends the typing and the sessions that have lasted their time.
     pub(crate) fn expire(&mut self) {
+        self.sessions.close_ended(self.now);
         let ended = self.typists.expire(self.now);
         self.tell_typing(&ended);
         for change in self.presence.expire(self.now) {
             tracing::debug!(user = %change.user, "a user went");
-        }
-        while let Some((at, id)) = self.expiries.first().copied() {
-            if at > self.now {
-                break;
-            }
-            self.expiries.pop_first();
-            if let Some(session) = self.sessions.get(id) {
-                // The transport is closed, so that a client with a fresh token comes back by itself.
-                session.socket.close(Reason::Closed("token expired"));
-            }
         }
     }
 
@@ -128,7 +115,6 @@ impl HubState {
         if self.presence.came(&session.actor.user, session.id, self.now).is_some() {
             tracing::debug!(user = %session.actor.user, "a user came");
         }
-        self.expiries.insert((session.expires_at, session.id));
         self.typists.meet(session.dialect);
         self.sessions.add(session);
     }
@@ -136,7 +122,6 @@ impl HubState {
     fn went(&mut self, id: SessionId) {
         let Some((session, joined)) = self.sessions.remove(id) else { return };
         self.presence.went(&session.actor.user, id, self.now);
-        self.expiries.remove(&(session.expires_at, id));
         tracing::debug!(session = ?id, "a session went");
         for thread in joined {
             if let Some(state) = self.threads.get_mut(thread) {

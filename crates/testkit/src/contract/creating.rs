@@ -105,6 +105,9 @@ pub async fn keys_of_different_sorts_are_different(fixture: &Fixture) {
         ThreadKey::pair(nested.clone(), ALICE.id(), BOB.id()),
         ThreadKey::Context(campaign("1")),
         ThreadKey::Context(nested),
+        ThreadKey::Request(crate::people::key("direct alice bob")),
+        ThreadKey::Request(crate::people::key("a  key with 'spaces' 😀")),
+        ThreadKey::Request(crate::people::key("a  key with 'spaces' 😀 ")),
     ];
     let mut made = Vec::new();
     for key in &keys {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::time::Timestamp;
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
 
 use super::together::together;
 use crate::fixture::Fixture;
@@ -15,6 +15,9 @@ fn told(person: Person, name: &str) -> User {
         name: name.to_owned(),
         avatar_url: Some("https://example.org/😀?a='b'&c=\"d\"".to_owned()),
         role: Some("brand".parse().expect("a role")),
+        username: Some("née '\"\\ 😀".to_owned()),
+        email: Some("o'neil+😀@example.org".to_owned()),
+        told: true,
         updated_at: Timestamp::from_millis(1_767_323_045_123),
         ..User::unknown(person.id())
     }
@@ -23,8 +26,8 @@ fn told(person: Person, name: &str) -> User {
 /// Every field, and only those who were asked for and are known.
 pub async fn users_round_trip(fixture: &Fixture) {
     let directory = &fixture.stores.directory;
-    let erin = directory.put_user(told(ERIN, "Érin \"'\\ 😀\u{1}")).await.expect("the store works");
-    let alice = directory.put_user(User::unknown(ALICE.id())).await.expect("the store works");
+    let erin = directory.put_user(told(ERIN, "Érin \"'\\ 😀\u{1}"), None).await.expect("the store works");
+    let alice = directory.put_user(User::unknown(ALICE.id()), None).await.expect("the store works");
     assert_eq!(User { number: 0, ..erin.clone() }, told(ERIN, "Érin \"'\\ 😀\u{1}"));
     assert_eq!(directory.users(&[ERIN.id()]).await, Ok(vec![erin.clone()]));
     let mut both = directory.users(&[ALICE.id(), BOB.id(), ERIN.id()]).await.expect("the store works");
@@ -40,7 +43,7 @@ pub async fn user_numbers_never_change(fixture: &Fixture) {
     let puts = (0..40).map(|n| {
         let directory = std::sync::Arc::clone(directory);
         let user = User { number: 77, ..told(people[n % 4], &format!("name {n}")) };
-        async move { directory.put_user(user).await.expect("the store works") }
+        async move { directory.put_user(user, None).await.expect("the store works") }
     });
     let put = together(puts).await;
     for person in people {
@@ -51,8 +54,8 @@ pub async fn user_numbers_never_change(fixture: &Fixture) {
     let numbers: BTreeSet<u64> = put.iter().map(|user| user.number).collect();
     assert_eq!(numbers.len(), 4, "a number for each");
     assert!(!numbers.contains(&0));
-    let plain = User { avatar_url: None, role: None, ..told(ALICE, "plain") };
-    let again = directory.put_user(plain.clone()).await.expect("the store works");
+    let plain = User { number: 5, ..User::unknown(ALICE.id()) };
+    let again = directory.put_user(plain.clone(), None).await.expect("the store works");
     assert_eq!(again, User { number: again.number, ..plain });
     assert_eq!(directory.users(&[ALICE.id()]).await, Ok(vec![again]), "the last word counts");
 }
@@ -68,10 +71,18 @@ pub async fn contexts_round_trip(fixture: &Fixture) {
         reference: campaign("1"),
         title: "Sommer \"'\\ 夏 😀".to_owned(),
         is_public: true,
+        state: Some("läuft '\"\\ 😀".to_owned()),
+        data: Some("{\"a\": [1, 2.50, null, \"'\\\\ 😀\"],  \"a\": 1e400}".to_owned()),
         parties: vec![ERIN.party(), ALICE.party(), BOB.party()],
     };
-    let second =
-        Context { reference: nested.clone(), title: String::new(), is_public: false, parties: Vec::new() };
+    let second = Context {
+        reference: nested.clone(),
+        title: String::new(),
+        is_public: false,
+        state: None,
+        data: None,
+        parties: Vec::new(),
+    };
     directory.put_context(first.clone()).await.expect("the store works");
     directory.put_context(second.clone()).await.expect("the store works");
     assert_eq!(directory.contexts(&[campaign("1")]).await, Ok(vec![first.clone()]));
@@ -80,7 +91,68 @@ pub async fn contexts_round_trip(fixture: &Fixture) {
         directory.contexts(&[nested, campaign("2"), campaign("1")]).await.expect("the store works");
     both.sort_by(|one, other| one.reference.cmp(&other.reference));
     assert_eq!(both, [first.clone(), second]);
-    let changed = Context { parties: vec![CAROL.party()], is_public: false, ..first };
+    let changed =
+        Context { parties: vec![CAROL.party()], is_public: false, state: None, data: None, ..first };
     directory.put_context(changed.clone()).await.expect("the store works");
     assert_eq!(directory.contexts(&[campaign("1")]).await, Ok(vec![changed]));
+}
+
+fn subject(issuer: &str, sub: &str) -> Subject {
+    Subject { issuer: issuer.to_owned(), sub: sub.to_owned() }
+}
+
+/// A subject leads to its user as they are now; those that are given replace those they had, none given leaves them.
+pub async fn subjects_lead_to_their_user(fixture: &Fixture) {
+    let directory = &fixture.stores.directory;
+    let (firebase, hidden) = (subject("firebase", "uid'\"\\😀"), subject("host", "uid'\"\\😀"));
+    let other = subject("firebase", "UID'\"\\😀");
+    let find = async |subject: &Subject| {
+        directory.user_by_subject(subject).await.expect("the store works").map(|user| user.id)
+    };
+    for unknown in [&firebase, &hidden, &other] {
+        assert_eq!(find(unknown).await, None);
+    }
+    directory.put_user(told(BOB, "Bob"), None).await.expect("the store works");
+    let both = vec![firebase.clone(), hidden.clone()];
+    let erin = directory.put_user(told(ERIN, "Érin"), Some(both)).await.expect("the store works");
+    assert_eq!(directory.user_by_subject(&firebase).await, Ok(Some(erin)));
+    assert_eq!(find(&hidden).await, Some(ERIN.id()));
+    assert_eq!(find(&other).await, None, "letters count as they are");
+    assert_eq!(find(&subject("uid'\"\\😀", "firebase")).await, None);
+
+    let renamed = directory.put_user(told(ERIN, "Erin"), None).await.expect("the store works");
+    assert_eq!(directory.user_by_subject(&firebase).await, Ok(Some(renamed)), "none given leaves them");
+    let fewer = directory.put_user(told(ERIN, "Erin"), Some(vec![other.clone(), other.clone()])).await;
+    assert!(fewer.is_ok(), "one named twice is one");
+    assert_eq!((find(&firebase).await, find(&hidden).await), (None, None), "replaced");
+    assert_eq!(find(&other).await, Some(ERIN.id()));
+    directory.put_user(told(ERIN, "Erin"), Some(Vec::new())).await.expect("the store works");
+    assert_eq!(find(&other).await, None, "an empty list takes all");
+}
+
+/// A subject that somebody else had is the last one's from then on, and the rest stays with whom it was; also when
+/// many are told at once.
+pub async fn a_subject_moves_to_whom_it_is_given_last(fixture: &Fixture) {
+    let directory = &fixture.stores.directory;
+    let (shared, own) = (subject("firebase", "1"), subject("firebase", "2"));
+    let find = async |subject: &Subject| {
+        directory.user_by_subject(subject).await.expect("the store works").map(|user| user.id)
+    };
+    for (person, subjects) in
+        [(ALICE, vec![shared.clone(), own.clone()]), (BOB, vec![shared.clone()]), (ALICE, vec![own.clone()])]
+    {
+        directory.put_user(told(person, "told"), Some(subjects)).await.expect("the store works");
+    }
+    assert_eq!((find(&shared).await, find(&own).await), (Some(BOB.id()), Some(ALICE.id())));
+    directory.put_user(told(ALICE, "told"), Some(vec![shared.clone()])).await.expect("the store works");
+    assert_eq!((find(&shared).await, find(&own).await), (Some(ALICE.id()), None));
+
+    let people = [ALICE, BOB, CAROL, ERIN];
+    let puts = (0..40).map(|n| {
+        let (directory, shared) = (std::sync::Arc::clone(directory), shared.clone());
+        async move { directory.put_user(told(people[n % 4], "told"), Some(vec![shared])).await.is_ok() }
+    });
+    assert!(together(puts).await.into_iter().all(|worked| worked));
+    let holder = find(&shared).await.expect("somebody has it");
+    assert!(people.iter().any(|person| person.id() == holder));
 }

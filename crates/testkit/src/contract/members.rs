@@ -2,7 +2,7 @@
 
 use tidings_domain::change::Change;
 use tidings_domain::member::{MarkedVia, Member, ReadMarker, Standing};
-use tidings_domain::seq::Seq;
+use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::time::Timestamp;
 
 use crate::fixture::Fixture;
@@ -31,6 +31,26 @@ pub async fn markers_round_trip(fixture: &Fixture) {
         assert_eq!(heard.last().map(|commit| &commit.changes[..]), Some(&[Change::PutMember(put)][..]));
     }
     assert_eq!(fixture.member(thread, ALICE).await.map(|alice| alice.marker), own);
+}
+
+/// A member's row says with which change its marker last moved, whatever else changed since.
+pub async fn a_marker_says_when_it_moved(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let fresh = fixture.member(thread, BOB).await.expect("a member");
+    assert_eq!((fresh.marker_modseq, fresh.just_marked()), (Modseq::ZERO, false));
+    let message = fixture.says(thread, ALICE, "read me").await;
+    let alice = fixture.member(thread, ALICE).await.expect("a member");
+    assert_eq!((alice.marker_modseq, alice.just_marked()), (message.modseq.next(), true));
+    let marker = ReadMarker { seq: message.seq, at: Some(fixture.now()), via: MarkedVia::Thread };
+    let read = fixture.does(keeping_member(thread, BOB.id(), move |bob| bob.marker = marker)).await;
+    assert_eq!((read.marker_modseq, read.just_marked()), (read.modseq, true));
+    fixture.does(keeping_member(thread, BOB.id(), |bob| bob.standing = Standing::Hidden)).await;
+    let back = fixture.does(keeping_member(thread, BOB.id(), |bob| bob.standing = Standing::Active)).await;
+    let found = fixture.member(thread, BOB).await;
+    assert_eq!(found, Some(back.clone()));
+    assert_eq!((back.marker, back.marker_modseq, back.just_marked()), (marker, read.modseq, false));
+    let feed = fixture.stores.feed.changes_of(thread, read.modseq, 10).await.expect("the store works");
+    assert_eq!(feed.map(|commit| commit.changes), Some(vec![Change::PutMember(back)]));
 }
 
 fn newcomer(fixture: &Fixture, thread: ThreadId, person: Person) -> Member {
@@ -81,6 +101,7 @@ pub async fn every_field_of_a_member_round_trips(fixture: &Fixture) {
             at: Some(Timestamp::from_millis(1_767_323_045_001)),
             via: MarkedVia::Message(message.id),
         },
+        marker_modseq: Modseq::new(2),
         visible_from: Seq::new(1),
         archived: true,
         muted: true,

@@ -102,6 +102,8 @@ pub async fn every_field_of_a_message_round_trips(fixture: &Fixture) {
     for (author, client_key, origin, (edited_at, deleted_at)) in [
         (member.clone(), key, session, some),
         (member.clone(), None, Origin::Request, none),
+        (member.clone(), None, Origin::Import, none),
+        (Author::System, None, Origin::Import, some),
         (Author::System, None, Origin::Request, none),
         (Author::System, None, session, some),
     ] {

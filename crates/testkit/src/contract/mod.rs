@@ -12,11 +12,13 @@ pub mod creating;
 pub mod deciding;
 pub mod directory;
 pub mod feed;
+pub mod jobs;
 pub mod keys;
 pub mod listing;
 pub mod members;
 pub mod messages;
 pub mod refusing;
+pub mod summaries;
 pub mod together;
 
 use crate::fixture::{Fixture, Subject};
@@ -86,6 +88,7 @@ macro_rules! store_contract {
             ]
             members: [
                 markers_round_trip
+                a_marker_says_when_it_moved
                 a_member_comes_and_goes
                 every_field_of_a_member_round_trips
                 members_come_in_the_order_they_came
@@ -119,6 +122,25 @@ macro_rules! store_contract {
                 users_round_trip
                 user_numbers_never_change
                 contexts_round_trip
+                subjects_lead_to_their_user
+                a_subject_moves_to_whom_it_is_given_last
+            ]
+            summaries: [
+                summaries_come_newest_first
+                every_field_of_a_summary_round_trips
+                a_summary_is_a_change_of_its_thread
+                a_summary_that_cannot_be_is_refused
+                simultaneous_summaries_are_all_there
+            ]
+            jobs: [
+                a_job_is_stored_with_its_commit
+                a_job_alone_is_no_commit
+                no_commit_no_job
+                due_jobs_are_claimed_earliest_first
+                a_lease_holds_and_ends
+                jobs_are_finished_and_given_back
+                no_two_hold_a_job
+                a_job_id_used_twice_is_refused
             ]
         }
     };

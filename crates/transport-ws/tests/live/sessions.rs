@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde_json::json;
 use tidings_testkit::{ALICE, BOB, block_on, eventually};
 use tidings_wire::campaign::DIALECT;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::client::{Packet, message};
-use crate::world::{Setup, World};
+use crate::world::{Setup, TOKEN_LASTS_MS, World};
 
 const NAMESPACE: &str = DIALECT.socket.namespace;
 
@@ -159,4 +159,20 @@ fn a_session_that_comes_and_goes_while_the_queue_is_full_is_not_remembered() {
         tokio::join!(talking, visiting);
         eventually("all are gone", || world.hub.sessions() == 0).await;
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_session_ends_soon_after_its_token() {
+    let world = World::with(Setup { in_memory: true, ..Setup::default() }).await;
+    let mut early = world.campaigner(BOB).await;
+    world.clock.advance(TOKEN_LASTS_MS - 10_000);
+    let began = Instant::now();
+    let mut late = world.campaigner(BOB).await;
+    let gone = world.campaigner(ALICE).await;
+    drop(gone);
+    assert_eq!(late.rest().await, []);
+    let lasted = began.elapsed();
+    assert!(lasted >= Duration::from_secs(15) && lasted < Duration::from_secs(16), "{lasted:?}");
+    assert_eq!(early.heard().await, [], "its token was given longer, by this clock");
+    world.sessions_are(1).await;
 }
