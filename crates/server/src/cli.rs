@@ -1,79 +1,116 @@
-//! The command line, and the environment variables that stand for parts of it.
+//! The command line. Values of settings are texts here; the configuration reads them, with all its other places.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+use crate::config::{FILE_FLAG, Flags, duration_of};
 
 /// Marketplace messaging: threads, messages, read receipts and typing over REST and Socket.IO.
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version)]
 pub(crate) struct Cli {
-    /// What is logged to standard error, as a `tracing` filter: `info`, `tidings_transport_ws=debug`…
-    #[arg(long, global = true, default_value = "info", env = "TIDINGS_LOG")]
-    pub(crate) log: String,
+    #[command(flatten)]
+    pub(crate) settings: Settings,
     #[command(subcommand)]
     pub(crate) command: Command,
+}
+
+/// Settings that can be given on the command line; there they count for more than in the environment and in the file.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Settings {
+    /// The configuration file [env: TIDINGS_CONFIG] [default: tidings.toml, if it is there]
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<String>,
+    /// What is logged to standard error: info, tidings_transport_ws=debug… [env: TIDINGS_LOG] [default: info]
+    #[arg(long, global = true, value_name = "FILTER")]
+    log: Option<String>,
+    /// The address to listen on; port 0 takes a free one [env: TIDINGS_LISTEN, PORT] [default: 127.0.0.1:3000]
+    #[arg(long, global = true, value_name = "ADDRESS")]
+    listen: Option<String>,
+    /// The folder of the database and the secret; made if it is missing [env: TIDINGS_DATA_DIR] [default: data]
+    #[arg(long, global = true, value_name = "PATH")]
+    data_dir: Option<String>,
+    /// sqlite:PATH, or memory: [env: DATABASE_URL] [default: tidings.db in the data folder]
+    #[arg(long, global = true, value_name = "URL")]
+    database_url: Option<String>,
+    /// The secret that signs tokens (HS256), at least 32 bytes; the variable is the better place, as others can see
+    /// the command line [env: JWT_SECRET] [default: made once and kept in the data folder]
+    #[arg(long, global = true, value_name = "SECRET")]
+    jwt_secret: Option<String>,
+}
+
+impl Settings {
+    /// Those that were given.
+    pub(crate) fn flags(self) -> Flags {
+        let all = [
+            (FILE_FLAG, self.config),
+            ("--log", self.log),
+            ("--listen", self.listen),
+            ("--data-dir", self.data_dir),
+            ("--database-url", self.database_url),
+            ("--jwt-secret", self.jwt_secret),
+        ];
+        all.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run the server. Without any option: a SQLite file in ./data, a secret made once, two demo users.
-    Serve(Serve),
+    Serve,
     /// Work with access tokens.
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Bring the database's schema up to date, and end. `serve` does it too.
+    Migrate,
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Ask a running server at the configured address whether it is ready; the exit code tells.
+    Healthcheck,
+    /// Look for what would go wrong: database, folders, clock, secrets, issuers, origins, limits of the system.
+    Doctor,
+}
+
+#[derive(Debug, Clone, Copy, Subcommand)]
+pub(crate) enum ConfigCommand {
+    /// Tell everything that is wrong with the configuration.
+    Check,
+    /// Print the values that count and where each came from; secrets hidden.
+    Show,
+    /// Print a configuration file with every setting at its default.
+    Example,
+    /// Print the tables of docs/configuration.md.
+    Reference,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum TokenCommand {
-    /// Print a token for a user, signed with the server's secret.
+    /// Print a token for a user, or for a service with --scope service, signed with the server's secret.
     Mint(Mint),
-}
-
-/// Where the server keeps its things.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct Keys {
-    /// The folder of the database and the secret; made if it is missing.
-    #[arg(long, default_value = "data", env = "TIDINGS_DATA_DIR")]
-    pub(crate) data_dir: PathBuf,
-    /// The secret that signs tokens (HS256), at least 32 bytes. Without it, one is made and kept in the data folder.
-    #[arg(long, env = "JWT_SECRET", hide_env_values = true)]
-    pub(crate) jwt_secret: Option<String>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct Serve {
-    /// The address to listen on; port 0 takes a free one.
-    #[arg(long, default_value = "127.0.0.1:3000", env = "TIDINGS_LISTEN")]
-    pub(crate) listen: SocketAddr,
-    /// `sqlite:PATH`, or `memory:` to forget everything at the end. Without it, tidings.db in the data folder.
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
-    pub(crate) database_url: Option<String>,
-    #[command(flatten)]
-    pub(crate) keys: Keys,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct Mint {
-    /// The user's id: 1 to 128 visible characters.
+    /// The user's id, or the service's name: 1 to 128 visible characters.
     #[arg(long)]
     pub(crate) user: String,
     /// The user's role, such as ADVERTISER or PROMOTER.
-    #[arg(long)]
-    pub(crate) role: String,
+    #[arg(long, required_unless_present = "scope")]
+    pub(crate) role: Option<String>,
     /// The name shown to others.
     #[arg(long)]
     pub(crate) name: Option<String>,
+    /// What the token is good for besides: `service`, for the host API and no dialect.
+    #[arg(long)]
+    pub(crate) scope: Option<String>,
     /// A further claim, NAME=VALUE; the value is taken as JSON if it is, else as text. May be repeated.
     #[arg(long = "claim", value_name = "NAME=VALUE", value_parser = parse_claim)]
     pub(crate) claims: Vec<(String, serde_json::Value)>,
     /// How long the token holds: 90s, 15m, 1h, 7d.
     #[arg(long, default_value = "1h", value_parser = parse_duration)]
     pub(crate) ttl: Duration,
-    #[command(flatten)]
-    pub(crate) keys: Keys,
 }
 
 fn parse_claim(text: &str) -> Result<(String, serde_json::Value), String> {
@@ -86,31 +123,12 @@ fn parse_claim(text: &str) -> Result<(String, serde_json::Value), String> {
 }
 
 fn parse_duration(text: &str) -> Result<Duration, String> {
-    let expected = || "expected a number with a unit: 90s, 15m, 1h, 7d".to_owned();
-    let unit = text.chars().next_back().ok_or_else(expected)?;
-    let seconds: u64 = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3_600,
-        'd' => 86_400,
-        _ => return Err(expected()),
-    };
-    let number: u64 = text.trim_end_matches(unit).parse().map_err(|_| expected())?;
-    number.checked_mul(seconds).map(Duration::from_secs).ok_or_else(expected)
+    duration_of(text).ok_or_else(|| "expected a number with a unit: 90s, 15m, 1h, 7d".to_owned())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn durations_have_a_unit() {
-        assert_eq!(parse_duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(parse_duration("7d"), Ok(Duration::from_secs(604_800)));
-        for wrong in ["", "s", "10", "1w", "-1h", "1.5h", "99999999999999999999d", "18446744073709551615d"] {
-            assert!(parse_duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn claims_are_json_or_text() {
@@ -124,5 +142,13 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn settings_stand_before_and_after_the_command() {
+        let cli = Cli::parse_from(["tidings", "--log", "debug", "serve", "--listen", "127.0.0.1:0"]);
+        let flags = cli.settings.flags();
+        assert_eq!(flags.get("--log").map(String::as_str), Some("debug"));
+        assert_eq!(flags.get("--listen").map(String::as_str), Some("127.0.0.1:0"));
     }
 }

@@ -11,8 +11,8 @@ use tidings_domain::messaging::{Founders, Messaging, OpenThread};
 use tidings_domain::text::Subject;
 use tidings_domain::user::{Actor, User};
 
-use crate::secret::Secret;
-use crate::token;
+use crate::auth::Secret;
+use crate::auth::mint::signed;
 
 /// How long the demo users' tokens hold, in seconds.
 const TTL_S: u64 = 24 * 60 * 60;
@@ -45,7 +45,7 @@ impl Demo {
         let opened = messaging.open_thread(&actor, open).await.context("the demo thread cannot be opened")?;
         let mint = |party: &Party, name: &str| {
             let claims = Map::from_iter([("name".to_owned(), Value::from(name))]);
-            token::signed(secret, &party.user, &party.role, claims, TTL_S)
+            signed(secret, &party.user, Some(&party.role), claims, TTL_S)
         };
         Ok(Self { alice: mint(&alice, "Alice")?, bob: mint(&bob, "Bob")?, thread: opened.thread.thread.id })
     }

@@ -12,62 +12,65 @@ use hyper::body::Incoming;
 use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::TokenVerifier;
 use tidings_socketio::SocketIo;
-use tidings_transport_ws::{DialectService, Hub, HubConfig, Origins};
-use tidings_wire::{Dialect, campaign};
+use tidings_system::SystemClock;
+use tidings_transport_ws::{DialectService, Hub};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::accept::{self, Answer};
-use crate::cli::Serve;
+use crate::auth::{self, Secret, Upkeep, Verifier};
+use crate::config::{Config, Problems};
 use crate::demo::Demo;
 use crate::health::{self, Draining};
-use crate::secret::Secret;
 use crate::store::Store;
-use crate::token::Hs256Verifier;
 
-/// The largest frame on a socket, in bytes, and the largest request of a polling client.
-const FRAME_BYTES_MAX: usize = 64 * 1024;
 /// How many sockets are closed at once in a shutdown, and how long the next ones wait.
 const DRAIN_SLICE: usize = 500;
 const DRAIN_PAUSE: Duration = Duration::from_millis(200);
-/// How long connections may take to end in a shutdown.
-const DRAIN_MAX: Duration = Duration::from_secs(10);
 
 /// Runs the server until a signal ends it.
-pub(crate) async fn serve(args: Serve) -> anyhow::Result<()> {
-    let secret = Secret::load(&args.keys)?;
-    let dialects: Vec<&'static Dialect> = vec![&campaign::DIALECT];
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    if let Some(problem) = config.unsafe_to_serve() {
+        return Err(Problems(vec![problem]).into());
+    }
+    let secret = match &config.auth.secret {
+        Some(given) => given.clone(),
+        None => Secret::own(&config.server.data_dir)?,
+    };
+    let dialects = config.dialects.0.clone();
     let background = TaskTracker::new();
     let stop_background = CancellationToken::new();
 
-    let (hub, hub_task) = Hub::new(HubConfig::default());
-    let notifier = Arc::new(hub.clone());
-    let store = Store::open(args.database_url.as_deref(), &args.keys.data_dir, notifier, &background).await?;
+    let (hub, hub_task) = Hub::new(config.limits.hub());
+    let store = Store::open(&config, Arc::new(hub.clone()), &background).await?;
     let messaging = store.messaging(policy()?);
     hub_task.spawn(messaging.clone(), &background, stop_background.clone());
 
-    let verifier: Arc<dyn TokenVerifier> = Arc::new(Hs256Verifier::new(&secret, dialects.clone()));
+    let upkeep = Upkeep {
+        client: auth::client()?,
+        clock: Arc::new(SystemClock),
+        tasks: background.clone(),
+        stop: stop_background.clone(),
+    };
+    let verifier: Arc<dyn TokenVerifier> =
+        Arc::new(Verifier::new(&config.auth, &secret, dialects.clone(), store.directory(), &upkeep));
     let draining = Draining::default();
     let mut rest = health::router(messaging.clone(), draining.clone());
     for dialect in &dialects {
         rest = rest.merge(tidings_transport_http::router(dialect, messaging.clone(), Arc::clone(&verifier)));
     }
     let connections = TaskTracker::new();
-    let origins = Origins::default().or_loopback();
-    let service = DialectService::new(hub, messaging.clone(), verifier, origins, dialects);
-    let sockets = SocketIo::new(service, socket_config(), connections.clone());
+    let service = DialectService::new(hub, messaging.clone(), verifier, config.origins().checker(), dialects);
+    let sockets = SocketIo::new(service, config.limits.sockets(), connections.clone());
 
-    let listener = TcpListener::bind(args.listen)
+    let listen = config.server.listen;
+    let listener = TcpListener::bind(listen)
         .await
-        .with_context(|| format!("cannot listen on {}: choose another address with --listen", args.listen))?;
+        .with_context(|| format!("cannot listen on {listen}: choose another address with --listen"))?;
     let address = listener.local_addr()?;
-    let demo = if secret.is_own && address.ip().is_loopback() {
-        Some(Demo::set_up(&messaging, &secret).await?)
-    } else {
-        None
-    };
+    let demo = if config.is_demo() { Some(Demo::set_up(&messaging, &secret).await?) } else { None };
     tell(address, &store, demo.as_ref());
 
     let stop = CancellationToken::new();
@@ -81,7 +84,7 @@ pub(crate) async fn serve(args: Serve) -> anyhow::Result<()> {
     stop.cancel();
     sockets.shutdown(DRAIN_SLICE, DRAIN_PAUSE).await;
     connections.close();
-    if tokio::time::timeout(DRAIN_MAX, connections.wait()).await.is_err() {
+    if tokio::time::timeout(config.limits.drain, connections.wait()).await.is_err() {
         tracing::warn!(left = connections.len(), "some connections did not end in time");
     }
     store.close().await;
@@ -96,14 +99,6 @@ pub(crate) async fn serve(args: Serve) -> anyhow::Result<()> {
 fn policy() -> anyhow::Result<SenderRoles> {
     let roles = vec!["ADVERTISER".parse()?, "PROMOTER".parse()?];
     Ok(SenderRoles::default().allow("campaign".parse()?, roles))
-}
-
-fn socket_config() -> tidings_socketio::Config {
-    let mut config = tidings_socketio::Config::default();
-    config.engine.max_payload = FRAME_BYTES_MAX;
-    // No dialect sends or takes binary.
-    config.max_attachments = 0;
-    config
 }
 
 /// Ctrl-C, or the signal with which supervisors ask a process to end.

@@ -3,15 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context, bail};
+use tidings_domain::change::Commit;
 use tidings_domain::messaging::{Deps, Messaging};
 use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{ChangeFeed, Directory, MessageRepository, Notifier, ThreadRepository};
 use tidings_storage_memory::MemoryStore;
 use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
+use tidings_system::{SystemClock, SystemIds};
 use tokio_util::task::TaskTracker;
 
-use tidings_system::{SystemClock, SystemIds};
+use crate::config::{Config, StoreUrl};
+use crate::folder;
 
 /// An open store.
 pub(crate) enum Store {
@@ -20,31 +22,60 @@ pub(crate) enum Store {
     Sqlite(SqliteStore, PathBuf),
 }
 
+/// The file of the store, in the data folder, when no URL is given.
+const FILE: &str = "tidings.db";
+
+/// Where the store's file is, if it has one.
+pub(crate) fn file(config: &Config) -> Option<PathBuf> {
+    match &config.store.url {
+        None => Some(config.server.data_dir.join(FILE)),
+        Some(StoreUrl::Sqlite(path)) => Some(path.clone()),
+        Some(StoreUrl::Memory) => None,
+    }
+}
+
+/// Brings the schema up to date; tells what was done.
+pub(crate) async fn migrate(config: &Config) -> anyhow::Result<String> {
+    let tasks = TaskTracker::new();
+    let store = Store::open(config, Arc::new(Nobody), &tasks).await?;
+    store.close().await;
+    tasks.close();
+    tasks.wait().await;
+    Ok(match store {
+        Store::Memory(_) => "nothing to migrate: memory: has no schema\n".to_owned(),
+        Store::Sqlite(_, path) => format!("the schema of {} is up to date\n", path.display()),
+    })
+}
+
+/// Hears of commits that nobody is there to hear.
+#[derive(Debug)]
+pub(crate) struct Nobody;
+
+impl Notifier for Nobody {
+    fn committed(&self, _: Arc<Commit>) {}
+}
+
 impl Store {
-    /// Opens the store that `url` names; without one, `tidings.db` in the data folder.
+    /// Opens the configured store.
     pub(crate) async fn open(
-        url: Option<&str>,
-        data_dir: &Path,
+        config: &Config,
         notifier: Arc<dyn Notifier>,
         tasks: &TaskTracker,
     ) -> anyhow::Result<Self> {
-        let path = match url {
-            None => data_dir.join("tidings.db"),
-            Some("memory:") => return Ok(Self::Memory(MemoryStore::new(notifier))),
-            Some(url) => match url.strip_prefix("sqlite:") {
-                // Both `sqlite:PATH` and the form with an empty host, `sqlite://PATH`, are common.
-                Some(path) if !path.trim_start_matches("//").is_empty() => {
-                    path.strip_prefix("//").unwrap_or(path).into()
-                }
-                _ => bail!("the database URL must be `sqlite:PATH` or `memory:`"),
-            },
-        };
-        if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the folder {}", folder.display()))?;
-        }
-        let store = SqliteStore::open(SqliteConfig::at(&path), notifier, tasks).await?;
+        let Some(path) = file(config) else { return Ok(Self::Memory(MemoryStore::new(notifier))) };
+        folder::make(path.parent().unwrap_or(Path::new("")))?;
+        let mut settings = SqliteConfig::at(&path);
+        settings.queue_max = config.store.queue;
+        let store = SqliteStore::open(settings, notifier, tasks).await?;
         Ok(Self::Sqlite(store, path))
+    }
+
+    /// What the host has told about its users.
+    pub(crate) fn directory(&self) -> Arc<dyn Directory> {
+        match self {
+            Self::Memory(store) => Arc::new(store.clone()),
+            Self::Sqlite(store, _) => Arc::new(store.clone()),
+        }
     }
 
     /// The messaging service over this store.

@@ -27,6 +27,8 @@ const LARGE: usize = 4 * READ_BUFFER;
 const WRITE_CHUNK: usize = 32 * 1024;
 /// Pongs that a peer does not read are held back beyond this.
 const MAX_UNWRITTEN_REPLIES: usize = 2 * WRITE_CHUNK;
+/// How many reads in a row go to bytes that are thrown away.
+const DISCARD_ROUNDS: usize = 64;
 /// Tungstenite's own write buffer, which holds at most one answer.
 const REPLY_BUFFER: usize = 256;
 
@@ -36,6 +38,8 @@ pub(crate) struct WebSocket {
     unwritten: Vec<u8>,
     written: usize,
     tally: Tally,
+    /// Set after an error of the parser, which must not be asked again: it stands in the middle of a frame.
+    broken: bool,
 }
 
 /// Tells when the parser has used up everything that it was given, so that it can be exchanged for one whose
@@ -71,7 +75,7 @@ impl WebSocket {
             .max_frame_size(Some(max_payload));
         let context = WebSocketContext::new(Role::Server, Some(config));
         let (io, tally) = (TokioIo::new(upgraded), Tally::default());
-        Self { io, context, unwritten: Vec::new(), written: 0, tally }
+        Self { io, context, unwritten: Vec::new(), written: 0, tally, broken: false }
     }
 
     pub(crate) fn set_max_payload(&mut self, max_payload: usize) {
@@ -83,6 +87,9 @@ impl WebSocket {
 
     /// The next packet; after an error the connection is of no more use.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Reason>> {
+        if self.broken {
+            return self.poll_discard(cx).map(Err);
+        }
         loop {
             let given = &mut self.tally.given;
             let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, cx };
@@ -104,11 +111,30 @@ impl WebSocket {
                 Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
                     Err(Reason::TransportClose)
                 }
-                Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_)) => Err(Reason::ParseError),
+                Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_)) => {
+                    self.broken = true;
+                    Err(Reason::ParseError)
+                }
                 Err(_) => Err(Reason::TransportError),
             };
             return Poll::Ready(packet);
         }
+    }
+
+    /// Reads past whatever the peer still sends, until it ends.
+    fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<Reason> {
+        for _ in 0..DISCARD_ROUNDS {
+            let mut bytes = [0; READ_BUFFER];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut self.io).poll_read(cx, &mut buffer)) {
+                Ok(()) if buffer.filled().is_empty() => return Poll::Ready(Reason::TransportClose),
+                Ok(()) => {}
+                Err(_) => return Poll::Ready(Reason::TransportError),
+            }
+        }
+        // There may be more; let the other tasks have their turn first.
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Gives back the memory that a large message took.

@@ -1,5 +1,6 @@
 //! Whatever a client does, it costs a bounded amount and hurts nobody else.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::SinkExt as _;
@@ -37,6 +38,30 @@ async fn a_message_over_the_limit_closes_a_websocket() {
     client.send(&format!("42[\"m\",\"{}\"]", "x".repeat(1000))).await;
     client.closed().await;
     server.logged("disconnect / parse error").await;
+}
+
+/// After an error the parser must not be asked again: what the peer still sends is read past it.
+#[tokio::test]
+async fn a_giant_message_is_read_past_the_parser() {
+    // A panic ends only the connection's own task, so it would go unseen.
+    static PANICS: AtomicUsize = AtomicUsize::new(0);
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        if panic.location().is_some_and(|at| at.file().contains("tungstenite")) {
+            PANICS.fetch_add(1, Ordering::SeqCst);
+        }
+        usual(panic);
+    }));
+    let server = small().await;
+    for size in [1_001, 1_100, 5_000, 70_000, 3_000_000] {
+        let mut client = server.client().await;
+        // The server may have closed before all of it is written.
+        drop(client.socket.send(Message::text(format!("42[\"m\",\"{}\"]", "x".repeat(size)))).await);
+        client.closed().await;
+        server.empty().await;
+    }
+    server.logged("disconnect / parse error").await;
+    assert_eq!(PANICS.load(Ordering::SeqCst), 0);
 }
 
 #[tokio::test]

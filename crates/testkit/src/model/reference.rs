@@ -219,6 +219,49 @@ impl Reference {
     }
 }
 
+/// Where the next step may go: mostly to open threads, by their members, at messages that are there; now and then
+/// anywhere else.
+#[derive(Debug, Clone)]
+struct Choices {
+    open: Vec<usize>,
+    messages: Vec<usize>,
+}
+
+impl Choices {
+    fn of(state: &Reference) -> Self {
+        let open = state.threads.iter().enumerate().filter(|(_, thread)| thread.is_some());
+        let messages = state.threads.iter().map(|thread| thread.as_ref().map_or(0, |it| it.messages.len()));
+        Self { open: open.map(|(index, _)| index).collect(), messages: messages.collect() }
+    }
+
+    /// Any thread, and mostly one of its founders.
+    fn anywhere() -> impl Strategy<Value = (usize, usize)> {
+        (0..PAIRS.len(), 0..20_usize).prop_map(|(thread, by)| (thread, actor(thread, by)))
+    }
+
+    /// A thread, an actor and a message.
+    fn within(self) -> impl Strategy<Value = (usize, usize, usize)> {
+        (0..60_usize, 0..20_usize, 0..100_usize).prop_map(move |(thread, by, message)| {
+            let any = thread % PAIRS.len();
+            let thread = match self.open.len() {
+                0 => any,
+                _ if thread == 0 => any,
+                open => self.open.get(thread % open).copied().unwrap_or(any),
+            };
+            let messages = self.messages.get(thread).copied().unwrap_or(0);
+            (thread, actor(thread, by), message % (messages + 1))
+        })
+    }
+}
+
+/// One of the pair in 19 of 20 cases.
+fn actor(thread: usize, by: usize) -> usize {
+    let pair = PAIRS.get(thread).expect("a pair");
+    let member = pair.get(by % 2).expect("one of two");
+    let index = PEOPLE.iter().position(|person| person == member).expect("a person");
+    if by == 0 { PEOPLE.len() - 1 } else { index }
+}
+
 impl ReferenceStateMachine for Reference {
     type State = Self;
     type Transition = Step;
@@ -227,24 +270,23 @@ impl ReferenceStateMachine for Reference {
         Just(Self::default()).boxed()
     }
 
-    fn transitions(_: &Self) -> BoxedStrategy<Step> {
-        let (thread, by, message) = (0..PAIRS.len(), 0..PEOPLE.len(), 0..12_usize);
-        let at = || (thread.clone(), by.clone());
+    fn transitions(state: &Self) -> BoxedStrategy<Step> {
         let standings =
             vec![Standing::Active, Standing::Hidden, Standing::Hidden, Standing::Left, Standing::Removed];
+        let choices = Choices::of(state);
+        let within = || choices.clone().within();
         prop_oneof![
             2 => (0..50_i64).prop_map(|millis| Step::Wait { millis }),
-            4 => at().prop_map(|(thread, by)| Step::Open { thread, by }),
-            12 => (at(), 0..3_u8, prop::option::of(0..4_u8))
-                .prop_map(|((thread, by), text, key)| Step::Send { thread, by, text, key }),
-            2 => at().prop_map(|(thread, by)| Step::MarkThread { thread, by }),
-            4 => (at(), message.clone())
-                .prop_map(|((thread, by), message)| Step::MarkMessage { thread, by, message }),
-            2 => (at(), prop::option::of(0..14_u64), 1..6_u32)
-                .prop_map(|((thread, by), before, limit)| Step::Page { thread, by, before, limit }),
-            3 => (thread.clone(), message).prop_map(|(thread, message)| Step::Delete { thread, message }),
-            1 => (at(), prop::sample::select(standings))
-                .prop_map(|((thread, by), standing)| Step::Stand { thread, by, standing }),
+            3 => Choices::anywhere().prop_map(|(thread, by)| Step::Open { thread, by }),
+            12 => (within(), 0..3_u8, prop::option::of(0..4_u8))
+                .prop_map(|((thread, by, _), text, key)| Step::Send { thread, by, text, key }),
+            2 => within().prop_map(|(thread, by, _)| Step::MarkThread { thread, by }),
+            4 => within().prop_map(|(thread, by, message)| Step::MarkMessage { thread, by, message }),
+            2 => (within(), prop::option::of(0..14_u64), 1..6_u32)
+                .prop_map(|((thread, by, _), before, limit)| Step::Page { thread, by, before, limit }),
+            3 => within().prop_map(|(thread, _, message)| Step::Delete { thread, message }),
+            1 => (within(), prop::sample::select(standings))
+                .prop_map(|((thread, by, _), standing)| Step::Stand { thread, by, standing }),
         ]
         .boxed()
     }

@@ -165,7 +165,6 @@ fn an_old_roster_is_read_again_and_a_fresh_one_is_not() {
             world.names(ALICE, "Alice the Second").await;
             // Past what the use cases remember by their own clock.
             world.clock.advance(120_000);
-            tokio::time::sleep(Duration::from_millis(2)).await;
             world.sends(thread, ALICE, "hello again").await;
             assert_eq!(bob.event("newMessage").await["sender"]["username"], name);
         }

@@ -51,7 +51,7 @@ async fn each_sign_prolongs_typing() {
     for _ in 0..3 {
         starts(&mut alice, thread).await;
         assert!(typing(&mut bob).await);
-        tokio::time::sleep(Duration::from_secs(4)).await;
+        tokio::time::advance(Duration::from_secs(4)).await;
     }
     assert!(!typing(&mut bob).await);
     let lasted = began.elapsed();

@@ -1,0 +1,176 @@
+//! `[limits]`: how much of everything there may be.
+
+use std::time::Duration;
+
+use tidings_transport_ws::HubConfig;
+
+use super::key::Key;
+use super::source::Source;
+use super::value::{count, duration, size};
+
+const SIZE: &str = "a number with a unit: B, KiB, MiB, GiB";
+const COUNT: &str = "a number from 1 on";
+const TIME: &str = "a number with a unit: ms, s, m, h, d";
+
+static ALL: [Key; 13] = [
+    Key::new(
+        "limits.frame",
+        "\"64KiB\"",
+        SIZE,
+        "The largest frame on a socket, and the largest request of a polling client.",
+    ),
+    Key::new("limits.sockets", "100000", COUNT, "Most Socket.IO connections at once; more are answered 503."),
+    Key::new(
+        "limits.connect_timeout",
+        "\"10s\"",
+        TIME,
+        "How long a socket may stay without an authenticated session.",
+    ),
+    Key::new("limits.ping_interval", "\"25s\"", TIME, "How long after a pong the next ping is sent."),
+    Key::new("limits.ping_timeout", "\"20s\"", TIME, "How long a client may take for a pong."),
+    Key::new(
+        "limits.inbox_frames",
+        "64",
+        COUNT,
+        "Most events of a connection that wait; then reading pauses.",
+    ),
+    Key::new(
+        "limits.inbox",
+        "\"1MiB\"",
+        SIZE,
+        "Most bytes of events of a connection that wait; then reading pauses.",
+    ),
+    Key::new(
+        "limits.outbox_frames",
+        "4096",
+        COUNT,
+        "Most frames that wait for a connection that reads too slowly; then it is closed.",
+    ),
+    Key::new("limits.outbox", "\"4MiB\"", SIZE, "The same in bytes."),
+    Key::new(
+        "limits.hub_queue",
+        "16384",
+        COUNT,
+        "Most commits and events that wait for the hub; then their makers wait.",
+    ),
+    Key::new(
+        "limits.hub_thread_queue",
+        "1024",
+        COUNT,
+        "The same for one thread whose members are being read.",
+    ),
+    Key::new("limits.joined_threads", "1000", COUNT, "Most threads that one session may follow."),
+    Key::new(
+        "limits.drain",
+        "\"10s\"",
+        TIME,
+        "How long connections may take to end when the server is stopped.",
+    ),
+];
+pub(crate) static KEYS: &[Key] = &ALL;
+
+/// How much of everything there may be.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    /// In bytes.
+    pub(crate) frame: usize,
+    pub(crate) sockets: usize,
+    pub(crate) connect_timeout: Duration,
+    pub(crate) ping_interval: Duration,
+    pub(crate) ping_timeout: Duration,
+    pub(crate) inbox_frames: usize,
+    /// In bytes.
+    pub(crate) inbox: usize,
+    pub(crate) outbox_frames: usize,
+    /// In bytes.
+    pub(crate) outbox: usize,
+    pub(crate) hub_queue: usize,
+    pub(crate) hub_thread_queue: usize,
+    pub(crate) joined_threads: usize,
+    pub(crate) drain: Duration,
+}
+
+impl Limits {
+    /// Those of the sockets.
+    pub(crate) fn sockets(&self) -> tidings_socketio::Config {
+        let mut config = tidings_socketio::Config::default();
+        config.engine.max_payload = self.frame;
+        config.engine.max_sessions = self.sockets;
+        config.engine.connect_timeout = Some(self.connect_timeout);
+        config.engine.ping_interval = self.ping_interval;
+        config.engine.ping_timeout = self.ping_timeout;
+        config.engine.inbox_messages = self.inbox_frames;
+        config.engine.inbox_bytes = self.inbox;
+        config.engine.outbox_frames = self.outbox_frames;
+        config.engine.outbox_bytes = self.outbox;
+        // No dialect sends or takes binary.
+        config.max_attachments = 0;
+        config
+    }
+
+    /// Those of the hub.
+    pub(crate) fn hub(&self) -> HubConfig {
+        let mut config = HubConfig::default();
+        config.queue_inputs = self.hub_queue;
+        config.thread_queue_inputs = self.hub_thread_queue;
+        config.joined_threads = self.joined_threads;
+        config
+    }
+}
+
+pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
+    let [
+        frame,
+        sockets,
+        connect,
+        interval,
+        timeout,
+        inbox_frames,
+        inbox,
+        outbox_frames,
+        outbox,
+        hub,
+        thread,
+        joined,
+        drain,
+    ] = &ALL;
+    // All are read before any is missed, so that every mistake is reported.
+    let [frame, inbox, outbox] = [frame, inbox, outbox].map(|key| source.read(key, size));
+    let [connect, interval, timeout, drain] =
+        [connect, interval, timeout, drain].map(|key| source.read(key, duration));
+    let [sockets, inbox_frames, outbox_frames, hub, thread, joined] =
+        [sockets, inbox_frames, outbox_frames, hub, thread, joined].map(|key| source.read(key, count));
+    Some(Limits {
+        frame: frame?,
+        sockets: sockets?,
+        connect_timeout: connect?,
+        ping_interval: interval?,
+        ping_timeout: timeout?,
+        inbox_frames: inbox_frames?,
+        inbox: inbox?,
+        outbox_frames: outbox_frames?,
+        outbox: outbox?,
+        hub_queue: hub?,
+        hub_thread_queue: thread?,
+        joined_threads: joined?,
+        drain: drain?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Flags};
+
+    /// What an operator reads as a default is what the parts would do by themselves.
+    #[test]
+    fn the_defaults_are_those_of_the_parts() {
+        let (flags, env) = (Flags::new(), Environment::default());
+        let limits = read(&mut Source::new(&flags, &env, toml::Table::new())).unwrap();
+        assert_eq!(format!("{:?}", limits.hub()), format!("{:?}", HubConfig::default()));
+        let mut parts = tidings_socketio::Config::default();
+        // These two are Tidings' own.
+        (parts.engine.max_payload, parts.max_attachments) = (64 * 1024, 0);
+        assert_eq!(format!("{:?}", limits.sockets()), format!("{parts:?}"));
+    }
+}

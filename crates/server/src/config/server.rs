@@ -1,0 +1,61 @@
+//! `[server]`: where it listens and keeps its things.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::key::Key;
+use super::source::Source;
+use super::value::text;
+
+static ALL: [Key; 3] = [
+Key::new(
+    "server.listen",
+    "\"127.0.0.1:3000\"",
+    "an IP address and a port: 127.0.0.1:3000, 0.0.0.0:3000, [::]:3000",
+    "The address to listen on; port 0 takes a free one. Any address but loopback needs `auth.secret` or an issuer.",
+)
+.aliases(&["TIDINGS_LISTEN"])
+.flag("--listen"),
+Key::unset(
+    "server.port",
+    "8080",
+    "a port: 0 to 65535",
+    "The port alone, in place of the one in `server.listen`, unless that comes from a stronger place.",
+)
+.aliases(&["PORT"]),
+Key::new(
+    "server.data_dir",
+    "\"data\"",
+    "the path of a folder",
+    "The folder of the database and of the secret that is made when none is given. It is made, for its owner alone, \
+     when it is missing.",
+)
+.aliases(&["TIDINGS_DATA_DIR"])
+.flag("--data-dir")];
+
+pub(crate) static KEYS: &[Key] = &ALL;
+
+/// Where the server listens and keeps its things.
+#[derive(Debug, Clone)]
+pub(crate) struct Server {
+    pub(crate) listen: SocketAddr,
+    pub(crate) data_dir: PathBuf,
+}
+
+pub(super) fn read(source: &mut Source<'_>) -> Option<Server> {
+    let [listen, port, data_dir] = &ALL;
+    let listen =
+        source.read_at(&listen.place(), |value| text(value)?.parse::<SocketAddr>().map_err(|_| None));
+    let port = source.read_at(&port.place(), |value| {
+        let number = value.as_integer().and_then(|number| u16::try_from(number).ok());
+        number.or_else(|| value.as_str()?.trim().parse().ok()).ok_or(None)
+    });
+    let data_dir = source.read(data_dir, text);
+    let mut listen = listen?;
+    if let Some(port) = port
+        && !listen.origin.outranks(&port.origin)
+    {
+        listen.value.set_port(port.value);
+    }
+    Some(Server { listen: listen.value, data_dir: data_dir?.into() })
+}

@@ -1,0 +1,101 @@
+//! The data folder and the database.
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+
+use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
+use tokio_util::task::TaskTracker;
+
+use super::Finding;
+use crate::config::Config;
+use crate::folder;
+use crate::store::{self, Nobody};
+
+/// The beginning of every SQLite file.
+const SQLITE: &[u8] = b"SQLite format 3\0";
+/// The database that is made and removed again, beside the real one.
+const PROBE: &str = ".doctor.db";
+
+/// Whether the folder is there, or can be made, and is for its owner alone.
+pub(super) fn folder(path: &Path) -> Finding {
+    let what = "data folder";
+    let shown = path.display();
+    if let Err(error) = folder::make(path) {
+        return Finding::fail(
+            what,
+            format!("{error:#}"),
+            "choose another with --data-dir, or correct its permissions",
+        );
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        let mode = fs::metadata(path).map_or(0, |meta| meta.permissions().mode());
+        if mode & 0o077 != 0 {
+            let seen = format!("others may look into {shown} (mode {:03o})", mode & 0o777);
+            return Finding::warn(what, seen, format!("chmod 700 {shown}"));
+        }
+    }
+    Finding::ok(what, format!("{shown}, for its owner alone"))
+}
+
+/// Whether the database is one, and whether its folder keeps what is written: a small database is made there, written
+/// to and removed. The real one is only looked at, as another version may be at work on it.
+pub(super) async fn database(config: &Config) -> Finding {
+    let what = "database";
+    let Some(path) = store::file(config) else {
+        return Finding::warn(what, "memory: forgets everything at the end", "use sqlite:PATH to keep it");
+    };
+    let shown = path.display();
+    let parent = path.parent().unwrap_or(Path::new(""));
+    if let Err(error) = folder::make(parent) {
+        return Finding::fail(what, format!("{error:#}"), "choose another place with --database-url");
+    }
+    let mut head = [0; 16];
+    let found = File::open(&path).and_then(|mut file| file.read_exact(&mut head));
+    let state = match found {
+        Ok(()) if head == SQLITE => "is there",
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => "will be made at the first start",
+        Ok(()) | Err(_) => {
+            return Finding::fail(
+                what,
+                format!("{shown} is no SQLite file, or damaged"),
+                "restore it from a backup",
+            );
+        }
+    };
+    let probe = parent.join(PROBE);
+    let outcome = probe_at(&probe).await;
+    for end in ["", "-wal", "-shm", ".lock"] {
+        let mut name = probe.as_os_str().to_owned();
+        name.push(end);
+        // Some of these are gone already.
+        let _gone = fs::remove_file(name);
+    }
+    match outcome {
+        Ok(()) => Finding::ok(
+            what,
+            format!("{shown} {state}; its folder keeps what is written (WAL, synchronous=FULL)"),
+        ),
+        Err(error) => Finding::fail(
+            what,
+            format!("{shown} {state}, but a database beside it does not work: {error:#}"),
+            "use a folder on a local file system that this user may write to",
+        ),
+    }
+}
+
+async fn probe_at(path: &Path) -> anyhow::Result<()> {
+    let tasks = TaskTracker::new();
+    // Opening checks the promises of durability.
+    let store = SqliteStore::open(SqliteConfig::at(path), Arc::new(Nobody), &tasks).await?;
+    let user = tidings_domain::user::User::unknown("doctor".parse()?);
+    let written = tidings_domain::ports::Directory::put_user(&store, user).await;
+    store.close().await;
+    tasks.close();
+    tasks.wait().await;
+    written?;
+    Ok(())
+}
