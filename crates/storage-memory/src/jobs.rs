@@ -27,8 +27,11 @@ struct Kept {
 }
 
 impl Jobs {
+    pub(crate) fn has(&self, id: JobId) -> bool {
+        self.kept.contains_key(&id)
+    }
+
     pub(crate) fn put(&mut self, job: Job) {
-        self.forget(job.id);
         self.by_time.insert((job.due_at, job.id));
         self.kept.insert(job.id, Kept { claimable_at: job.due_at, attempts: 0, job });
     }

@@ -27,7 +27,7 @@
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! # tidings_testkit::block_on(async {
 //! let store = MemoryStore::new(Arc::new(Quiet));
-//! let ada = store.put_user(User::unknown("ada".parse()?)).await?;
+//! let ada = store.put_user(User::unknown("ada".parse()?), None).await?;
 //! assert_eq!(ada.number, 1);
 //! # Ok(()) })
 //! # }

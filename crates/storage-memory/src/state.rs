@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::id::{MessageId, SummaryId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
 use tidings_domain::page::{About, ThreadEntry, ThreadPage};
@@ -23,6 +23,7 @@ pub(crate) struct State {
     threads: HashMap<ThreadId, Kept>,
     by_key: HashMap<ThreadKey, ThreadId>,
     messages: HashMap<MessageId, (ThreadId, Seq)>,
+    summaries: HashSet<SummaryId>,
     lists: HashMap<UserId, UserList>,
     pub(crate) users: HashMap<UserId, User>,
     pub(crate) subjects: HashMap<Subject, UserId>,
@@ -79,7 +80,7 @@ impl State {
         let missing = || StoreError::Internal("a thread vanished under the lock".into());
         let thread = found.thread().cloned().ok_or_else(missing)?;
         let kept = self.threads.get(&thread.id).ok_or_else(missing)?;
-        if let Some(reason) = taken(kept, &self.messages, &changes) {
+        if let Some(reason) = changes.iter().find_map(|change| self.taken(kept, change)) {
             return Err(StoreError::Internal(reason.into()));
         }
         self.write(&thread, &changes)?;
@@ -107,12 +108,16 @@ impl State {
         }
         for change in changes {
             kept.write(change);
-            if let Change::EnqueueJob(job) = change {
-                self.jobs.put(job.clone());
-            }
-            if let Change::AppendMessage(message) = change {
-                self.messages.insert(message.id, (thread.id, message.seq));
-                self.messages_made = message.number;
+            match change {
+                Change::AppendMessage(message) => {
+                    self.messages.insert(message.id, (thread.id, message.seq));
+                    self.messages_made = message.number;
+                }
+                Change::AddSummary(summary) => {
+                    self.summaries.insert(summary.id);
+                }
+                Change::EnqueueJob(job) => self.jobs.put(job.clone()),
+                Change::ReplaceMessage(_) | Change::PutMember(_) | Change::PutThread(_) => {}
             }
         }
         kept.set_thread(thread.clone());
@@ -185,27 +190,26 @@ impl State {
             .filter_map(|kept| Some(kept.entry(kept.member(user)?)))
             .collect()
     }
-}
 
-/// Why a message cannot be appended though its place fits: something that must be unique is taken.
-fn taken(kept: &Kept, ids: &HashMap<MessageId, (ThreadId, Seq)>, changes: &[Change]) -> Option<&'static str> {
-    let mut new = changes.iter().filter_map(|change| match change {
-        Change::AppendMessage(message) => Some(message),
-        Change::ReplaceMessage(_)
-        | Change::PutMember(_)
-        | Change::PutThread(_)
-        | Change::AddSummary(_)
-        | Change::EnqueueJob(_) => None,
-    });
-    new.find_map(|message| {
-        if ids.contains_key(&message.id) {
-            Some("a message id was given twice")
-        } else if kept.has_key(message) {
-            Some("a client key was given twice")
-        } else {
-            None
+    /// Why a change cannot be stored though it fits: something that must be unique is taken.
+    fn taken(&self, kept: &Kept, change: &Change) -> Option<&'static str> {
+        match change {
+            Change::AppendMessage(message) if self.messages.contains_key(&message.id) => {
+                Some("a message id was given twice")
+            }
+            Change::AppendMessage(message) if kept.has_key(message) => Some("a client key was given twice"),
+            Change::AddSummary(summary) if self.summaries.contains(&summary.id) => {
+                Some("a summary id was given twice")
+            }
+            Change::EnqueueJob(job) if self.jobs.has(job.id) => Some("a job id was given twice"),
+            Change::AppendMessage(_)
+            | Change::ReplaceMessage(_)
+            | Change::PutMember(_)
+            | Change::PutThread(_)
+            | Change::AddSummary(_)
+            | Change::EnqueueJob(_) => None,
         }
-    })
+    }
 }
 
 const fn put_user(change: &Change) -> Option<&UserId> {

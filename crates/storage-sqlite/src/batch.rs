@@ -228,6 +228,10 @@ impl Batch {
         let user = User { number, ..user.clone() };
         self.users.push(user.clone());
         if let Some(subjects) = subjects {
+            // Whoever is told last has a subject.
+            for others in self.subjects.values_mut() {
+                others.retain(|subject| !subjects.contains(subject));
+            }
             self.subjects.insert(number, subjects.to_vec());
         }
         user

@@ -16,12 +16,14 @@ use crate::error::store_error;
 use crate::load::LoadError;
 use crate::queue::{Answer, JobRequest, Request, mismatched};
 
-const CLAIM: &str = "update job set claimable_at = $2, attempts = attempts + 1 where id in \
-    (select id from job where claimable_at <= $1 order by claimable_at limit $3) \
-    returning id, kind, thread_id, from_seq, due_at, attempts";
+/// Reads and then takes the same jobs, in the writer's transaction: what an update returns has no order.
+const CLAIM: &str = "select id, kind, thread_id, from_seq, due_at, attempts + 1 as attempts from job \
+    where claimable_at <= $1 order by claimable_at, id limit $3; \
+    update job set claimable_at = $2, attempts = attempts + 1 where id in \
+    (select id from job where claimable_at <= $1 order by claimable_at, id limit $3)";
 const FINISH: &str = "delete from job where id = $1";
 const RETRY: &str = "update job set claimable_at = $2 where id = $1";
-const NEXT: &str = "select claimable_at from job order by claimable_at limit 1";
+const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
@@ -72,9 +74,7 @@ pub(crate) async fn answer(
                 .bind(lease_until.as_millis())
                 .bind(i64::from(limit.get()));
             let rows = query.fetch_all(connection).await?;
-            let mut claimed = rows.iter().map(JobRow::claimed).collect::<Result<Vec<_>, _>>()?;
-            claimed.sort_unstable_by_key(|claimed| (claimed.job.due_at, claimed.job.id));
-            Ok(Answer::Claimed(claimed))
+            Ok(Answer::Claimed(rows.iter().map(JobRow::claimed).collect::<Result<_, _>>()?))
         }
         JobRequest::Finish(id) => {
             sqlx::query(FINISH).bind(id.as_uuid().as_bytes().to_vec()).execute(connection).await?;
@@ -117,8 +117,8 @@ impl JobRepository for SqliteStore {
     }
 
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        let query = sqlx::query_scalar::<_, i64>(NEXT);
-        let at = query.fetch_optional(&self.readers).await.map_err(|error| store_error(&error))?;
+        let query = sqlx::query_scalar::<_, Option<i64>>(NEXT);
+        let at = query.fetch_one(&self.readers).await.map_err(|error| store_error(&error))?;
         Ok(at.map(Timestamp::from_millis))
     }
 }

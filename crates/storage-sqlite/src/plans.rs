@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::config::SqliteConfig;
-use crate::{directory, list, load, open, read, write};
+use crate::{directory, jobs, list, load, open, read, write};
 
 /// Each single statement of a script, without comments.
 fn statements(script: &str) -> Vec<String> {
@@ -33,8 +33,14 @@ fn no_statement_walks_through_a_table() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let config = SqliteConfig::at(folder.path().join("plans.db"));
         let mut connection = open::writer(&config).await.expect("a new file opens");
-        let scripts =
-            [read::STATEMENTS, list::STATEMENTS, directory::STATEMENTS, load::STATEMENTS, write::STATEMENTS];
+        let scripts = [
+            read::STATEMENTS,
+            list::STATEMENTS,
+            directory::STATEMENTS,
+            load::STATEMENTS,
+            write::STATEMENTS,
+            jobs::STATEMENTS,
+        ];
         let mut sorted = Vec::new();
         for statement in scripts.concat().into_iter().flat_map(statements) {
             let plan = plan(&mut connection, &statement).await;

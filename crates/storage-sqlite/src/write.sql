@@ -74,7 +74,7 @@ insert into job (id, kind, thread_id, from_seq, due_at, claimable_at, attempts)
 select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 4, 0
 from (select value as v from jsonb_each($12));
 
-delete from subject where user in (select value from json_each($13));
+delete from subject where user in (select value from jsonb_each($13));
 
 insert into subject (issuer, sub, user)
 select v ->> 0, v ->> 1, v ->> 2 from (select value as v from jsonb_each($14)) where true

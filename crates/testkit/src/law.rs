@@ -345,8 +345,10 @@ async fn at_once<S: Subject>(steps: &[Step]) -> (Vec<String>, Seen) {
     (answers, world.seen().await)
 }
 
-/// Tries the law on so many random sequences of decisions: sends, repetitions, marks, members coming and going, edits,
-/// tombstones, summaries, jobs, told users, refusals, panics and constraint violations over a few threads.
+/// Tries the law on so many random sequences of decisions over a few threads.
+///
+/// Sends, repetitions, marks, members coming and going, edits, tombstones, summaries, jobs, told users, refusals, panics
+/// and constraint violations.
 ///
 /// # Panics
 /// When the law is broken.

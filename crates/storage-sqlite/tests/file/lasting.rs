@@ -19,7 +19,7 @@ fn all_is_there_after_closing_and_opening() {
         let store = world.open(world.config()).await;
         let thread = world.thread(&store).await;
         let sent = world.send(&store, thread, "kept").await.unwrap().unwrap().message;
-        let user = store.put_user(User::unknown(ALICE.id())).await.unwrap();
+        let user = store.put_user(User::unknown(ALICE.id()), None).await.unwrap();
         let before = store.members(thread).await.unwrap();
         store.close().await;
         store.close().await;
