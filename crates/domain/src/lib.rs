@@ -79,6 +79,7 @@
 //!     draft: DraftHash::of_body(&body),
 //!     request: SendMessage { thread, body, client_key: Some(ClientKey::parse("k1")?) },
 //!     at: noon,
+//!     notice_after_ms: None,
 //!     policy: Arc::new(SenderRoles::default()),
 //! };
 //!
@@ -119,6 +120,7 @@
 //! #         last_message_at: at,
 //! #         modseq: Modseq::new(1),
 //! #         fields_modseq: Modseq::new(1),
+//! #         notice_due: None,
 //! #         created_at: at,
 //! #         updated_at: at,
 //! #     }

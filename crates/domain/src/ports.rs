@@ -325,3 +325,15 @@ pub trait IdSource: Send + Sync + fmt::Debug {
     /// A new UUIDv7 (RFC 9562) of that moment with random bits of its own.
     fn uuid_v7(&self, at: Timestamp) -> Uuid;
 }
+
+impl<C: Clock + ?Sized> Clock for Arc<C> {
+    fn now(&self) -> Timestamp {
+        (**self).now()
+    }
+}
+
+impl<I: IdSource + ?Sized> IdSource for Arc<I> {
+    fn uuid_v7(&self, at: Timestamp) -> Uuid {
+        (**self).uuid_v7(at)
+    }
+}

@@ -21,7 +21,6 @@ use tidings_domain::context::Party;
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Deps, Messaging, SendMessage};
-use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{Clock, IdSource, ThreadRepository, TokenError, TokenVerifier};
 use tidings_domain::text::Body;
 use tidings_domain::thread::NewThread;
@@ -69,15 +68,7 @@ impl Bench {
     async fn new() -> Result<Self, Failed> {
         let (hub, task) = Hub::new(HubConfig::default());
         let store = MemoryStore::new(Arc::new(hub.clone()));
-        let messaging = Messaging::new(Deps {
-            threads: Arc::new(store.clone()),
-            messages: Arc::new(store.clone()),
-            feed: Arc::new(store.clone()),
-            directory: Arc::new(store.clone()),
-            policy: Arc::new(SenderRoles::default()),
-            clock: Arc::new(ManualClock::at(T0)),
-            ids: Arc::new(SeededIds::new(1)),
-        });
+        let messaging = Messaging::new(Deps::on(store.clone(), ManualClock::at(T0), SeededIds::new(1)));
         let tasks = TaskTracker::new();
         task.spawn(messaging.clone(), &tasks, CancellationToken::new());
         let verifier = Arc::new(NameVerifier);
@@ -145,7 +136,7 @@ impl Bench {
         let began = Instant::now();
         for round in 0..rounds {
             for (thread, sender) in threads {
-                let actor = Actor { user: sender.clone(), role: None, origin: Origin::Request };
+                let actor = Actor::new(sender.clone(), None, Origin::Request);
                 let body = Body::parse("a message of the usual length, as people write them to each other")?;
                 let send = SendMessage { thread: *thread, body, client_key: None };
                 self.messaging.send(&actor, send).await?;

@@ -4,49 +4,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
-use tidings_domain::change::Commit;
 use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{MessageId, ThreadId, UserId};
-use tidings_domain::message::Message;
+use tidings_domain::id::UserId;
 use tidings_domain::messaging::{Deps, Messaging};
-use tidings_domain::page::MessagePage;
-use tidings_domain::policy::SenderRoles;
-use tidings_domain::ports::{ChangeFeed, Clock, Directory, IdSource, MessageRepository};
-use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::ports::{Clock, Directory, IdSource};
+use tidings_domain::seq::Seq;
 use tidings_domain::time::Timestamp;
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
+use tidings_storage_memory::MemoryStore;
+use tidings_testkit::RecordingNotifier;
 use uuid::Uuid;
 
 use crate::transact::{Manner, Store, now, store};
 use crate::world::{Rows, actor, at, sending};
 
-/// All other ports; what a send does not ask is not there.
+/// What a send asks beside the threads.
 #[derive(Debug)]
 struct Rest {
     directory_fails: bool,
-}
-
-#[async_trait]
-impl MessageRepository for Rest {
-    async fn page(&self, _: ThreadId, _: &MessagePage) -> Result<Vec<Message>, StoreError> {
-        unreachable!("not asked here")
-    }
-
-    async fn message(&self, _: MessageId) -> Result<Option<Message>, StoreError> {
-        unreachable!("not asked here")
-    }
-
-    async fn last_before(&self, _: ThreadId, _: Timestamp) -> Result<Seq, StoreError> {
-        unreachable!("not asked here")
-    }
-}
-
-#[async_trait]
-impl ChangeFeed for Rest {
-    async fn changes_of(&self, _: ThreadId, _: Modseq, _: usize) -> Result<Option<Commit>, StoreError> {
-        unreachable!("not asked here")
-    }
 }
 
 #[async_trait]
@@ -55,7 +31,11 @@ impl Directory for Rest {
         if self.directory_fails { Err(StoreError::Unavailable("down".into())) } else { Ok(Vec::new()) }
     }
 
-    async fn put_user(&self, user: User) -> Result<User, StoreError> {
+    async fn user_by_subject(&self, _: &Subject) -> Result<Option<User>, StoreError> {
+        unreachable!("not asked here")
+    }
+
+    async fn put_user(&self, user: User, _: Option<Vec<Subject>>) -> Result<User, StoreError> {
         Ok(user)
     }
 
@@ -81,16 +61,11 @@ impl IdSource for Rest {
 }
 
 fn messaging(threads: &Arc<Store>, directory_fails: bool) -> Messaging {
-    let rest = Arc::new(Rest { directory_fails });
-    Messaging::new(Deps {
-        threads: Arc::<Store>::clone(threads),
-        messages: Arc::<Rest>::clone(&rest),
-        feed: Arc::<Rest>::clone(&rest),
-        directory: Arc::<Rest>::clone(&rest),
-        policy: Arc::new(SenderRoles::default()),
-        clock: Arc::<Rest>::clone(&rest),
-        ids: rest,
-    })
+    let nobody = Arc::new(RecordingNotifier::default());
+    let ids = Rest { directory_fails };
+    let rest = Deps::on(MemoryStore::new(nobody), Rest { directory_fails }, ids);
+    let directory = Arc::new(Rest { directory_fails });
+    Messaging::new(Deps { threads: Arc::<Store>::clone(threads), directory, ..rest })
 }
 
 proptest! {

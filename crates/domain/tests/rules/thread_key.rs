@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use proptest::prelude::{Strategy, prop, prop_assert_eq, prop_oneof, proptest};
 use tidings_domain::context::ContextRef;
 use tidings_domain::id::UserId;
+use tidings_domain::text::ClientKey;
 use tidings_domain::thread::ThreadKey;
 
 /// Few words, among them those that the text itself uses: any confusion of two keys is then soon met.
@@ -30,6 +31,8 @@ fn key() -> impl Strategy<Value = ThreadKey> {
         (user(), user()).prop_map(|(one, other)| ThreadKey::direct(one, other)),
         (context(), user(), user()).prop_map(|(of, one, other)| ThreadKey::pair(of, one, other)),
         context().prop_map(ThreadKey::Context),
+        prop::collection::vec(word(), 1..4)
+            .prop_map(|words| ThreadKey::Request(ClientKey::parse(&words.join(" ")).unwrap())),
     ]
 }
 
@@ -75,4 +78,6 @@ fn the_texts_are_pinned() {
         "pair contract 3 / milestone 9 : a b"
     );
     assert_eq!(ThreadKey::Context(milestone).to_string(), "context contract 3 / milestone 9");
+    let key = ClientKey::parse("  7 of  them").unwrap();
+    assert_eq!(ThreadKey::Request(key).to_string(), "request   7 of  them");
 }

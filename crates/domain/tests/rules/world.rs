@@ -60,6 +60,7 @@ pub(crate) fn sending(who: u8, id: usize, text: u8, with: Option<u8>, millis: i6
         draft: DraftHash::of_body(&request.body),
         request,
         at: at(millis),
+        notice_after_ms: None,
         policy: Arc::new(SenderRoles::default()),
     }
 }
@@ -94,6 +95,7 @@ impl Rows {
             last_message_at: at(OPENED_AT),
             modseq,
             fields_modseq: modseq,
+            notice_due: None,
             created_at: at(OPENED_AT),
             updated_at: at(OPENED_AT),
         };
@@ -151,6 +153,11 @@ impl Rows {
                     self.thread.context = fields.context;
                     self.thread.updated_at = fields.updated_at;
                     self.thread.fields_modseq = fields.fields_modseq;
+                }
+                Change::AddSummary(_) => {}
+                Change::EnqueueJob(job) => {
+                    self.thread.notice_due = Some(job.due_at);
+                    continue;
                 }
             }
             self.thread.modseq = self.thread.modseq.next();

@@ -11,7 +11,6 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::messaging::{Deps, Messaging};
-use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{Clock, IdSource, ThreadRepository, TokenError, TokenVerifier};
 use tidings_domain::thread::NewThread;
 use tidings_domain::user::{Identity, User};
@@ -80,9 +79,7 @@ impl World {
             messages: Arc::new(store.clone()),
             feed: Arc::new(store.clone()),
             directory: Arc::new(store.clone()),
-            policy: Arc::new(SenderRoles::default()),
-            clock: Arc::new(ManualClock::at(T0)),
-            ids: Arc::new(SeededIds::new(5)),
+            ..Deps::on(store.inner.clone(), ManualClock::at(T0), SeededIds::new(5))
         });
         let router = tidings_transport_http::router(
             &tidings_wire::campaign::DIALECT,

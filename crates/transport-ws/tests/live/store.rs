@@ -16,7 +16,7 @@ use tidings_domain::ports::{ChangeFeed, Directory, MessageRepository, ThreadRepo
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_domain::time::Timestamp;
-use tidings_domain::user::User;
+use tidings_domain::user::{Subject, User};
 use tidings_storage_memory::MemoryStore;
 use tokio::sync::watch;
 
@@ -162,8 +162,12 @@ impl Directory for GatedStore {
         self.inner.users(ids).await
     }
 
-    async fn put_user(&self, user: User) -> Result<User, StoreError> {
-        self.inner.put_user(user).await
+    async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError> {
+        self.inner.user_by_subject(subject).await
+    }
+
+    async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
+        self.inner.put_user(user, subjects).await
     }
 
     async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {

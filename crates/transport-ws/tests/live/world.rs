@@ -12,7 +12,6 @@ use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::member::{Member, Standing};
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Deps, Messaging, SendMessage};
-use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{
     Clock, Directory, IdSource, Notifier, ThreadRepository, TokenError, TokenVerifier,
 };
@@ -100,16 +99,15 @@ impl World {
     pub(crate) async fn with(setup: Setup) -> Self {
         let (hub, task) = Hub::new(setup.hub);
         let notifier: Arc<dyn Notifier> = Arc::new(hub.clone());
-        let store = GatedStore::new(MemoryStore::new(notifier));
+        let memory = MemoryStore::new(notifier);
+        let store = GatedStore::new(memory.clone());
         let (clock, ids) = (Arc::new(ManualClock::at(T0)), Arc::new(SeededIds::new(7)));
         let messaging = Messaging::new(Deps {
             threads: Arc::new(store.clone()),
             messages: Arc::new(store.clone()),
             feed: Arc::new(store.clone()),
             directory: Arc::new(store.clone()),
-            policy: Arc::new(SenderRoles::default()),
-            clock: Arc::<ManualClock>::clone(&clock),
-            ids: Arc::<SeededIds>::clone(&ids),
+            ..Deps::on(memory, Arc::<ManualClock>::clone(&clock), Arc::<SeededIds>::clone(&ids))
         });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         task.spawn(messaging.clone(), &tasks, stop.clone());
@@ -234,7 +232,7 @@ impl World {
     /// The host tells another name of somebody, who went by their id before.
     pub(crate) async fn names(&self, person: Person, name: &str) {
         let user = User { name: name.to_owned(), ..User::unknown(person.id()) };
-        self.store.put_user(user).await.expect("it is kept");
+        self.store.put_user(user, None).await.expect("it is kept");
     }
 
     /// Waits until so many reads wait at the gate.
