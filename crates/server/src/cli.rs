@@ -6,6 +6,18 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::config::{FILE_FLAG, Flags, duration_of};
 
+// Not as documentation comments, in which names would need marks that a terminal shows.
+const HELP_CONFIG: &str =
+    "The configuration file [env: TIDINGS_CONFIG] [default: tidings.toml, if it is there]";
+const HELP_LOG: &str =
+    "What is logged to standard error: info, tidings_transport_ws=debug… [env: TIDINGS_LOG] [default: info]";
+const HELP_LISTEN: &str =
+    "The address to listen on; port 0 takes a free one [env: TIDINGS_LISTEN, PORT] [default: 127.0.0.1:3000]";
+const HELP_DATA_DIR: &str = "The folder of the database and the secret; made if it is missing [env: TIDINGS_DATA_DIR] [default: data]";
+const HELP_DATABASE_URL: &str =
+    "sqlite:PATH, or memory: [env: DATABASE_URL] [default: tidings.db in the data folder]";
+const HELP_JWT_SECRET: &str = "The secret that signs tokens (HS256), at least 32 bytes; the variable is the better place, as others can see the command line [env: JWT_SECRET] [default: made once and kept in the data folder]";
+
 /// Marketplace messaging: threads, messages, read receipts and typing over REST and Socket.IO.
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version)]
@@ -19,24 +31,17 @@ pub(crate) struct Cli {
 /// Settings that can be given on the command line; there they count for more than in the environment and in the file.
 #[derive(Debug, Default, Args)]
 pub(crate) struct Settings {
-    /// The configuration file [env: TIDINGS_CONFIG] [default: tidings.toml, if it is there]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help = HELP_CONFIG)]
     config: Option<String>,
-    /// What is logged to standard error: info, tidings_transport_ws=debug… [env: TIDINGS_LOG] [default: info]
-    #[arg(long, global = true, value_name = "FILTER")]
+    #[arg(long, global = true, value_name = "FILTER", help = HELP_LOG)]
     log: Option<String>,
-    /// The address to listen on; port 0 takes a free one [env: TIDINGS_LISTEN, PORT] [default: 127.0.0.1:3000]
-    #[arg(long, global = true, value_name = "ADDRESS")]
+    #[arg(long, global = true, value_name = "ADDRESS", help = HELP_LISTEN)]
     listen: Option<String>,
-    /// The folder of the database and the secret; made if it is missing [env: TIDINGS_DATA_DIR] [default: data]
-    #[arg(long, global = true, value_name = "PATH")]
+    #[arg(long, global = true, value_name = "PATH", help = HELP_DATA_DIR)]
     data_dir: Option<String>,
-    /// sqlite:PATH, or memory: [env: DATABASE_URL] [default: tidings.db in the data folder]
-    #[arg(long, global = true, value_name = "URL")]
+    #[arg(long, global = true, value_name = "URL", help = HELP_DATABASE_URL)]
     database_url: Option<String>,
-    /// The secret that signs tokens (HS256), at least 32 bytes; the variable is the better place, as others can see
-    /// the command line [env: JWT_SECRET] [default: made once and kept in the data folder]
-    #[arg(long, global = true, value_name = "SECRET")]
+    #[arg(long, global = true, value_name = "SECRET", help = HELP_JWT_SECRET)]
     jwt_secret: Option<String>,
 }
 

@@ -16,6 +16,7 @@ mod token;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
@@ -33,45 +34,57 @@ fn main() -> ExitCode {
 }
 
 fn run(command: Command, flags: &Flags) -> anyhow::Result<ExitCode> {
-    // These two need no configuration, and help to write one.
-    match command {
-        Command::Config(ConfigCommand::Example) => return Ok(print(&config::example())),
-        Command::Config(ConfigCommand::Reference) => return Ok(print(&config::reference())),
-        _ => {}
-    }
-    let loaded = Config::load(flags, &Environment::of_process())?;
-    begin_log(&loaded.config.log);
-    match command {
-        Command::Config(ConfigCommand::Show) => return Ok(print(&loaded.show())),
-        Command::Config(_) => return check(&loaded),
-        _ => {}
-    }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    if let Command::Doctor = command {
-        return Ok(runtime.block_on(doctor::examine(&loaded)));
-    }
-    for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
-    }
-    let config = loaded.config;
-    match command {
-        Command::Serve => runtime.block_on(serve::serve(config))?,
-        Command::Migrate => return Ok(print(&runtime.block_on(store::migrate(&config))?)),
-        Command::Healthcheck => return Ok(print(&runtime.block_on(healthcheck::ask(config.server.listen))?)),
-        Command::Token(TokenCommand::Mint(mint)) => return Ok(print(&token::minted(&mint, &config)?)),
-        Command::Config(_) | Command::Doctor => {}
-    }
+    let load = || Config::load(flags, &Environment::of_process());
+    let text = match command {
+        Command::Serve => {
+            let (config, runtime) = begun(load()?)?;
+            runtime.block_on(serve::serve(config))?;
+            String::new()
+        }
+        Command::Migrate => {
+            let (config, runtime) = begun(load()?)?;
+            runtime.block_on(store::migrate(&config))?
+        }
+        Command::Healthcheck => {
+            let (config, runtime) = begun(load()?)?;
+            runtime.block_on(healthcheck::ask(config.server.listen))?
+        }
+        Command::Doctor => {
+            let loaded = load()?;
+            begin_log(&loaded.config.log);
+            return Ok(runtime()?.block_on(doctor::examine(&loaded)));
+        }
+        Command::Token(TokenCommand::Mint(mint)) => token::minted(&mint, &load()?.config)?,
+        Command::Config(ConfigCommand::Check) => check(&load()?)?,
+        Command::Config(ConfigCommand::Show) => load()?.show(),
+        Command::Config(ConfigCommand::Example) => config::example(),
+        Command::Config(ConfigCommand::Reference) => config::reference(),
+    };
+    print(&text);
     Ok(ExitCode::SUCCESS)
 }
 
+fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
+}
+
+/// Begins to log, first of all what an operator should look at in the configuration.
+fn begun(loaded: Loaded) -> anyhow::Result<(Config, Runtime)> {
+    begin_log(&loaded.config.log);
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+    Ok((loaded.config, runtime()?))
+}
+
 /// `config check`: what would keep the server from starting has been told already, but for this.
-fn check(loaded: &Loaded) -> anyhow::Result<ExitCode> {
+fn check(loaded: &Loaded) -> anyhow::Result<String> {
     if let Some(problem) = loaded.config.unsafe_to_serve() {
         return Err(Problems(vec![problem]).into());
     }
     let file = loaded.file.as_ref().map_or_else(|| "no file".to_owned(), |path| path.display().to_string());
     let warnings: String = loaded.warnings.iter().map(|warning| format!("warning: {warning}\n")).collect();
-    Ok(print(&format!("{warnings}the configuration holds ({file})\n")))
+    Ok(format!("{warnings}the configuration holds ({file})\n"))
 }
 
 /// Begins to log, to standard error.
@@ -86,9 +99,8 @@ fn begin_log(log: &Log) {
 }
 
 #[expect(clippy::print_stdout, reason = "what a command is asked for")]
-fn print(text: &str) -> ExitCode {
+fn print(text: &str) {
     print!("{text}");
-    ExitCode::SUCCESS
 }
 
 #[expect(clippy::print_stderr, reason = "the program's own last words, whatever the log filter")]

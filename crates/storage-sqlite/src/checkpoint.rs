@@ -1,5 +1,6 @@
 //! Writing the log back into the file, on a connection of its own, so that no commit waits for it.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -8,9 +9,6 @@ use tokio::sync::oneshot;
 
 use crate::config::SqliteConfig;
 use crate::open;
-
-/// The size of a page: SQLite's default since 3.12, which the store does not change.
-const PAGE_BYTES: u64 = 4_096;
 
 /// What a checkpoint found.
 #[derive(Debug, sqlx::FromRow)]
@@ -26,6 +24,8 @@ struct Checkpointed {
 #[derive(Debug)]
 pub(crate) struct Checkpointer {
     pub(crate) config: SqliteConfig,
+    /// The log beside the file.
+    pub(crate) log: PathBuf,
     /// Counts the writer's commits.
     pub(crate) commits: Arc<AtomicU64>,
     /// Held until the last write is done.
@@ -71,7 +71,8 @@ impl Checkpointer {
         // Never waits for anybody, and leaves little to do for a stop of the writer.
         let passive: Checkpointed =
             sqlx::query_as("pragma wal_checkpoint(passive)").fetch_one(&mut *connection).await?;
-        let bytes = u64::try_from(passive.log).unwrap_or_default().saturating_mul(PAGE_BYTES);
+        // The file's own size: once it is written back the writer begins it anew, but nobody shortens it.
+        let bytes = std::fs::metadata(&self.log).map_or(0, |log| log.len());
         if last || bytes > self.config.wal_bytes_max {
             let cut: Checkpointed =
                 sqlx::query_as("pragma wal_checkpoint(truncate)").fetch_one(connection).await?;

@@ -110,8 +110,12 @@ impl SqliteStore {
         let closing = CancellationToken::new();
         let own = TaskTracker::new();
         let (gone, writer_gone) = oneshot::channel();
-        let checkpointer =
-            Checkpointer { config: config.clone(), commits: Arc::clone(&commits), lock: Arc::clone(&lock) };
+        let checkpointer = Checkpointer {
+            log: open::beside(&config.path, "-wal"),
+            config: config.clone(),
+            commits: Arc::clone(&commits),
+            lock: Arc::clone(&lock),
+        };
         let connection = Some((connection, counters));
         let writer = Writer { config, notifier, commits, lock, connection };
         tasks.spawn(own.track_future(writer.run(waiting, closing.clone(), gone)));

@@ -17,11 +17,16 @@ const ROWS_BUFFERED: usize = 1_024;
 /// How long a checkpoint waits for readers while it holds up the writer.
 const CHECKPOINT_WAIT_MAX: Duration = Duration::from_millis(100);
 
+/// The file whose name is the database's and a suffix.
+pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Takes the lock beside the file. It is held as long as the handle lives, and dies with the process.
 pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".lock");
-    let lock = PathBuf::from(name);
+    let lock = beside(path, ".lock");
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
     let file = file.map_err(|source| OpenError::Lock { lock: lock.clone(), source })?;
     match file.try_lock() {

@@ -77,10 +77,10 @@ impl Verified<'_> {
 
     /// Who it is for: the first of these claims that is there, a text, or a whole number as text.
     pub(super) fn subject(&self, names: &[&str]) -> Result<String, TokenError> {
-        let subject = names.iter().find_map(|name| match self.0.get(*name)? {
-            Value::String(text) if !text.is_empty() => Some(text.clone()),
-            Value::Number(number) if number.is_u64() => Some(number.to_string()),
-            _ => None,
+        let subject = names.iter().find_map(|name| {
+            let value = self.0.get(*name)?;
+            let text = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
+            text.or_else(|| value.as_u64().map(|number| number.to_string()))
         });
         subject.ok_or(TokenError("the token names no user"))
     }

@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
+use jsonwebtoken::DecodingKey;
 use jsonwebtoken::jwk::Jwk;
-use jsonwebtoken::{Algorithm, DecodingKey};
 use reqwest::header::{CACHE_CONTROL, DATE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Response, Url};
 use serde_json::Value;
 
+use super::Algorithm;
 use super::public_key::from_jwk;
 
 /// How long a fetch may take.
@@ -71,7 +72,7 @@ fn keys(body: &[u8], algorithm: Algorithm) -> anyhow::Result<Vec<(Option<String>
     let known = listed.iter().filter_map(|key| serde_json::from_value::<Jwk>(key.clone()).ok());
     let keys: Vec<_> =
         known.filter_map(|jwk| Some((jwk.common.key_id.clone(), from_jwk(algorithm, &jwk)?))).collect();
-    ensure!(!keys.is_empty(), "none of the {} keys is for {algorithm:?}", listed.len());
+    ensure!(!keys.is_empty(), "none of the {} keys is for {algorithm}", listed.len());
     Ok(keys)
 }
 

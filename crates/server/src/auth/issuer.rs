@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::DecodingKey;
 use tidings_domain::ports::TokenError;
 
-use super::Secret;
 use super::jwks::{Jwks, Upkeep};
 use super::unverified::Unverified;
+use super::{Algorithm, Secret};
 use crate::config::{Claims, IssuerSettings, KeySettings, SubjectRule};
 
 /// Somebody whose tokens are believed.
@@ -44,7 +44,7 @@ impl Issuer {
     pub(super) fn of_secret(secret: &Secret, dialects: Vec<String>, upkeep: &Upkeep) -> Self {
         let settings = IssuerSettings {
             name: "secret".to_owned(),
-            algorithm: Algorithm::HS256,
+            algorithm: Algorithm::Hs256,
             keys: KeySettings::Secret(secret.clone()),
             issuer: None,
             audience: Vec::new(),
@@ -65,15 +65,7 @@ impl Issuer {
 
     /// Whether the token calls its algorithm what this issuer's is called.
     pub(super) fn uses_algorithm_of(&self, token: &Unverified<'_>) -> bool {
-        let name = match self.settings.algorithm {
-            Algorithm::HS256 => "HS256",
-            Algorithm::RS256 => "RS256",
-            Algorithm::ES256 => "ES256",
-            Algorithm::EdDSA => "EdDSA",
-            // The configuration takes no others.
-            _ => return false,
-        };
-        token.algorithm == name
+        token.algorithm == self.settings.algorithm.name()
     }
 
     /// Whether it has signed the token.

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::DecodingKey;
 use parking_lot::Mutex;
 use reqwest::{Client, Url};
 use tidings_domain::ports::{Clock, TokenError};
@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::Algorithm;
 use super::fetch::{FETCH_MAX, Fetched, fetch};
 
 /// The shortest time between two fetches.
@@ -117,7 +118,7 @@ impl Jwks {
         match (state.find(kid), kid) {
             (Some(key), _) => return Ok(key),
             (None, Some(kid)) if state.last.is_some_and(|(_, failed)| !failed) => {
-                state.miss(kid, self.0.upkeep.clock.now())
+                state.miss(kid, self.0.upkeep.clock.now());
             }
             (None, _) => {}
         }

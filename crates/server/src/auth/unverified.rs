@@ -2,9 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::DecodingKey;
 use serde_json::{Map, Value};
 use tidings_domain::ports::TokenError;
+
+use super::Algorithm;
 
 /// The longest token that is looked at, in bytes.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
@@ -49,7 +51,8 @@ impl<'t> Unverified<'t> {
 
     /// Whether the signature holds under this key and algorithm, both the issuer's.
     pub(super) fn is_signed_with(&self, key: &DecodingKey, algorithm: Algorithm) -> bool {
-        jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, algorithm).unwrap_or(false)
+        jsonwebtoken::crypto::verify(self.signature, self.signed.as_bytes(), key, algorithm.verifying())
+            .unwrap_or(false)
     }
 }
 

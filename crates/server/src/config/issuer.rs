@@ -1,14 +1,15 @@
 //! `[auth.issuers.NAME]`: somebody who signs tokens.
 
-use jsonwebtoken::{Algorithm, DecodingKey};
+use jsonwebtoken::DecodingKey;
 use reqwest::Url;
 
 use super::auth::secret;
 use super::dialects;
 use super::key::{Key, Place};
 use super::source::Source;
+use super::trust::Given;
 use super::value::{Wrong, boolean, list, one_of, text};
-use crate::auth::{Secret, public_key};
+use crate::auth::{Algorithm, Secret};
 
 const SECTION: &str = "auth.issuers";
 
@@ -113,18 +114,8 @@ static ALL: [Key; 16] = [
 ];
 pub(crate) static KEYS: &[Key] = &ALL;
 
-const ALGORITHMS: &[(&str, Algorithm)] = &[
-    ("HS256", Algorithm::HS256),
-    ("RS256", Algorithm::RS256),
-    ("ES256", Algorithm::ES256),
-    ("EdDSA", Algorithm::EdDSA),
-];
 /// The longest prefix of user ids, in characters; an id has 128.
 const PREFIX_CHARS_MAX: usize = 64;
-/// Where Google publishes the keys that sign Firebase's ID tokens.
-const FIREBASE_KEYS: &str =
-    "https://www.googleapis.com/service_accounts/v1/jwk/securetoken@system.gserviceaccount.com";
-
 /// Somebody who signs tokens.
 #[derive(Debug, Clone)]
 pub(crate) struct IssuerSettings {
@@ -197,7 +188,7 @@ pub(super) fn read(source: &mut Source<'_>, name: &str) -> Option<IssuerSettings
         jwks: source.read_at(jwks, url).map(|set| set.value),
         public: source.read_at(public, text).map(|set| set.value),
         secret: source.read_at(shared, secret).map(|set| set.value),
-        algorithm: source.read_at(alg, one_of(ALGORITHMS)).map(|set| set.value),
+        algorithm: source.read_at(alg, algorithm).map(|set| set.value),
         issuer: source.read_at(iss, text).map(|set| set.value),
         audience: source.read_at(aud, list).map(|set| set.value).unwrap_or_default(),
     };
@@ -251,115 +242,9 @@ fn subject_and_claims(
     (rule, claims)
 }
 
-/// What the operator gave to verify an issuer's tokens with.
-struct Given {
-    firebase: Option<String>,
-    jwks: Option<Url>,
-    public: Option<String>,
-    secret: Option<Secret>,
-    algorithm: Option<Algorithm>,
-    issuer: Option<String>,
-    audience: Vec<String>,
-}
-
-/// What that comes to.
-struct Trusted {
-    algorithm: Algorithm,
-    keys: KeySettings,
-    issuer: Option<String>,
-    audience: Vec<String>,
-    is_firebase: bool,
-}
-
-impl Given {
-    fn trust(self, source: &mut Source<'_>, path: &str) -> Option<Trusted> {
-        if let Some(project) = &self.firebase {
-            if self.algorithm.is_some() || self.issuer.is_some() || !self.audience.is_empty() {
-                let found = "algorithm, issuer or audience beside firebase";
-                source.wrong(path, found, "firebase alone: it sets all of them", "remove those lines");
-            }
-            if self.public.is_some() || self.secret.is_some() {
-                source.wrong(
-                    path,
-                    "a key beside firebase",
-                    "firebase alone",
-                    "remove the secret or public_key",
-                );
-            }
-            let keys = self.jwks.or_else(|| FIREBASE_KEYS.parse().ok())?;
-            return Some(Trusted {
-                algorithm: Algorithm::RS256,
-                keys: KeySettings::Jwks(keys),
-                issuer: Some(format!("https://securetoken.google.com/{project}")),
-                audience: vec![project.clone()],
-                is_firebase: true,
-            });
-        }
-        let (keys, algorithm) = match (self.jwks, self.public, self.secret) {
-            (Some(url), None, None) => {
-                if self.issuer.is_none() && self.audience.is_empty() {
-                    source.warnings.push(format!(
-                        "{path} asks for no issuer and no audience: whoever else uses the same keys may enter"
-                    ));
-                }
-                (KeySettings::Jwks(url), self.algorithm.unwrap_or(Algorithm::RS256))
-            }
-            (None, Some(pem), None) => fixed(source, path, &pem, self.algorithm)?,
-            (None, None, Some(secret)) => {
-                (KeySettings::Secret(secret), self.algorithm.unwrap_or(Algorithm::HS256))
-            }
-            (None, None, None) => {
-                let fix = "add a line with one of them; docs/configuration.md has examples";
-                source.wrong(path, "no key", "one of firebase, jwks_url, public_key, secret", fix);
-                return None;
-            }
-            _ => {
-                let expected = "exactly one of jwks_url, public_key, secret";
-                source.wrong(path, "several kinds of keys", expected, "split it into one issuer for each");
-                return None;
-            }
-        };
-        if matches!(keys, KeySettings::Secret(_)) != (algorithm == Algorithm::HS256) {
-            let expected = "HS256 with a secret; RS256, ES256 or EdDSA with public keys";
-            let found = format!("the algorithm {algorithm:?} with the wrong kind of key");
-            source.wrong(path, &found, expected, "correct the algorithm, or give the other kind of key");
-            return None;
-        }
-        let (issuer, audience) = (self.issuer, self.audience);
-        Some(Trusted { algorithm, keys, issuer, audience, is_firebase: false })
-    }
-}
-
-fn fixed(
-    source: &mut Source<'_>,
-    path: &str,
-    pem: &str,
-    algorithm: Option<Algorithm>,
-) -> Option<(KeySettings, Algorithm)> {
-    let Some(algorithm) = algorithm else {
-        let expected = "the algorithm that the key is for: RS256, ES256 or EdDSA";
-        source.wrong(
-            path,
-            "a public_key without an algorithm",
-            expected,
-            "add a line such as algorithm = \"RS256\"",
-        );
-        return None;
-    };
-    match public_key(algorithm, pem) {
-        Ok(key) => Some((KeySettings::Public(Box::new(key)), algorithm)),
-        Err(why) => {
-            let expected =
-                format!("the public key of {algorithm:?} in PEM form, which begins BEGIN PUBLIC KEY");
-            source.wrong(
-                format!("{path}.public_key"),
-                why,
-                &expected,
-                "openssl pkey -in private.pem -pubout",
-            );
-            None
-        }
-    }
+fn algorithm(value: &toml::Value) -> Result<Algorithm, Wrong> {
+    let name = text(value)?;
+    Algorithm::ALL.into_iter().find(|known| known.name() == name).ok_or(None)
 }
 
 fn project(value: &toml::Value) -> Result<String, Wrong> {

@@ -16,6 +16,7 @@ mod reference;
 mod server;
 mod source;
 mod store;
+mod trust;
 mod value;
 
 use std::path::{Path, PathBuf};
@@ -142,23 +143,24 @@ impl Config {
 impl Loaded {
     /// The values that count, as TOML with their origins; secrets hidden.
     pub(crate) fn show(&self) -> String {
-        let mut text = match &self.file {
-            Some(path) => format!("# file: {}\n", path.display()),
-            None => format!("# file: none ({FILE_FLAG}, {FILE_ENV}, ./{FILE})\n"),
-        };
-        let mut section = String::new();
+        let mut lines = vec![match &self.file {
+            Some(path) => format!("# file: {}", path.display()),
+            None => format!("# file: none ({FILE_FLAG}, {FILE_ENV}, ./{FILE})"),
+        }];
+        let mut section = "";
         for Shown { path, value, origin } in &self.shown {
             let (parent, name) = path.rsplit_once('.').unwrap_or(("", path));
             if parent != section {
-                text.push_str(&format!("\n[{parent}]\n"));
-                parent.clone_into(&mut section);
+                lines.push(format!("\n[{parent}]"));
+                section = parent;
             }
-            match value {
-                Some(value) => text.push_str(&format!("{name} = {value}  # {origin}\n")),
-                None => text.push_str(&format!("# {name} is not set\n")),
-            }
+            lines.push(match value {
+                Some(value) => format!("{name} = {value}  # {origin}"),
+                None => format!("# {name} is not set"),
+            });
         }
-        text
+        lines.push(String::new());
+        lines.join("\n")
     }
 }
 

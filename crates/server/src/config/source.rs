@@ -297,9 +297,9 @@ fn lookup<'t>(table: &'t Table, path: &str) -> Option<&'t Value> {
 fn collect_leaves(table: &Table, before: &str, leaves: &mut Vec<String>) {
     for (name, value) in table {
         let path = if before.is_empty() { name.clone() } else { format!("{before}.{name}") };
-        match value {
-            Value::Table(table) => collect_leaves(table, &path, leaves),
-            _ => leaves.push(path),
+        match value.as_table() {
+            Some(table) => collect_leaves(table, &path, leaves),
+            None => leaves.push(path),
         }
     }
 }
@@ -310,10 +310,8 @@ fn show(key: &Key, value: &Value) -> String {
         let bytes = value.as_str().map_or(0, str::len);
         return format!("\"(hidden: {bytes} bytes)\"");
     }
-    let text = match value {
-        Value::String(text) => Value::from(without_password(text)).to_string(),
-        _ => value.to_string(),
-    };
+    let hidden = value.as_str().map(|text| Value::from(without_password(text)));
+    let text = hidden.as_ref().unwrap_or(value).to_string();
     if text.chars().count() <= SHOWN_CHARS_MAX {
         return text;
     }
@@ -353,13 +351,12 @@ fn whence(origin: &Origin) -> String {
 /// A way to give a value that would be taken, where the wrong one was given.
 fn fix(place: &Place, origin: &Origin) -> String {
     let example = place.key.example;
-    let bare = match parsed(example) {
-        Value::String(text) => text,
-        Value::Array(values) => values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
-        _ => example.to_owned(),
-    };
+    let value = parsed(example);
+    let listed = |values: &Vec<Value>| values.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(",");
+    let bare = value.as_str().map(str::to_owned).or_else(|| value.as_array().map(listed));
+    let bare = bare.unwrap_or_else(|| example.to_owned());
     if place.key.is_secret {
-        return place.key.example.trim_matches('"').to_owned();
+        return "make one with: openssl rand -base64 32".to_owned();
     }
     match origin {
         Origin::Flag(flag) => format!("such as {flag} '{bare}'"),

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use jsonwebtoken::Algorithm;
+use crate::auth::Algorithm;
 
 use super::source::Origin;
 use super::*;
@@ -11,11 +11,11 @@ fn flags<const N: usize>(flags: [(&'static str, &str); N]) -> Flags {
     flags.into_iter().map(|(name, value)| (name, value.to_owned())).collect()
 }
 
-fn from_file(text: &str, env: Environment) -> Result<Loaded, Problems> {
+fn from_file(text: &str, env: &Environment) -> Result<Loaded, Problems> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.toml");
     std::fs::write(&path, text).unwrap();
-    Config::load(&flags([("--config", path.to_str().unwrap())]), &env)
+    Config::load(&flags([("--config", path.to_str().unwrap())]), env)
 }
 
 fn from_env<const N: usize>(env: [(&str, &str); N]) -> Result<Loaded, Problems> {
@@ -96,7 +96,7 @@ fn secrets_may_be_in_files() {
     std::fs::write(&path, format!("{SECRET}\n")).unwrap();
     let path = path.to_str().unwrap();
     let by_env = from_env([("JWT_SECRET_FILE", path)]).unwrap();
-    let by_file = from_file(&format!("[auth]\nsecret_file = {path:?}"), Environment::default()).unwrap();
+    let by_file = from_file(&format!("[auth]\nsecret_file = {path:?}"), &Environment::default()).unwrap();
     for loaded in [by_env, by_file] {
         assert_eq!(loaded.config.auth.secret.as_ref().unwrap().as_bytes(), SECRET.as_bytes());
         assert!(!loaded.show().contains(SECRET));
@@ -127,7 +127,7 @@ fn every_problem_is_told_at_once_with_its_fix() {
         jwks_url = "http://id.example.org/keys"
     "#;
     let env = [("JWT_SECRET", "hunter2"), ("TIDINGS_LOG", "=,=")];
-    let problems = from_file(file, env.into()).unwrap_err();
+    let problems = from_file(file, &env.into()).unwrap_err();
     let whats: Vec<&str> = problems.0.iter().map(|problem| problem.what.as_str()).collect();
     for what in [
         "server.listen",
@@ -166,7 +166,7 @@ fn a_file_that_is_no_toml_is_refused_without_quoting_it() {
         "secret hunter2",
         "secret = \"\\hunter2\"",
     ] {
-        let result = from_file(&format!("[auth]\n{line}\n"), Environment::default());
+        let result = from_file(&format!("[auth]\n{line}\n"), &Environment::default());
         let text = result.unwrap_err().to_string();
         assert!(text.contains("config.toml:2\n") && !text.contains("hunter2"), "{text}");
     }
@@ -223,16 +223,16 @@ fn an_issuer_is_read_from_the_file_and_the_environment() {
     "#;
     let env =
         [("TIDINGS_AUTH_ISSUERS_MY_APP_SECRET", SECRET), ("TIDINGS_AUTH_ISSUERS_FB_FIREBASE", "my-project")];
-    let loaded = from_file(file, env.into()).unwrap();
+    let loaded = from_file(file, &env.into()).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     let [fb, app] = loaded.config.auth.issuers.as_slice() else { panic!("{:?}", loaded.config.auth.issuers) };
-    assert_eq!((app.name.as_str(), app.algorithm, app.service), ("my-app", Algorithm::HS256, true));
+    assert_eq!((app.name.as_str(), app.algorithm, app.service), ("my-app", Algorithm::Hs256, true));
     assert_eq!(app.claims.user, ["uid", "sub"]);
     assert_eq!(
         app.subject,
         SubjectRule { by_directory: false, first_sight: true, prefix: "app:".to_owned() }
     );
-    assert_eq!((fb.name.as_str(), fb.algorithm, fb.is_firebase), ("fb", Algorithm::RS256, true));
+    assert_eq!((fb.name.as_str(), fb.algorithm, fb.is_firebase), ("fb", Algorithm::Rs256, true));
     assert_eq!(fb.issuer.as_deref(), Some("https://securetoken.google.com/my-project"));
     assert_eq!(fb.audience, ["my-project"]);
     assert!(matches!(&fb.keys, KeySettings::Jwks(url) if url.scheme() == "https"));
@@ -264,12 +264,12 @@ fn an_issuer_that_would_not_be_safe_is_refused() {
         ("firebase = \"p\"\nuser_prefix = \"a b\"".to_owned(), ".user_prefix"),
     ];
     for (text, what) in cases {
-        let result = from_file(&format!("[auth.issuers.x]\n{text}"), Environment::default());
+        let result = from_file(&format!("[auth.issuers.x]\n{text}"), &Environment::default());
         assert!(result.is_err(), "{text}");
         problem(result, &format!("auth.issuers.x{what}"));
     }
     let good = format!("[auth.issuers.x]\nalgorithm = \"EdDSA\"\npublic_key = \"\"\"{public}\"\"\"");
-    assert!(from_file(&good, Environment::default()).is_ok());
+    assert!(from_file(&good, &Environment::default()).is_ok());
 }
 
 #[test]
@@ -295,7 +295,7 @@ fn origins_are_written_as_browsers_write_them() {
 fn the_example_is_the_defaults_and_up_to_date() {
     let committed = include_str!("../../../../config.example.toml");
     assert_eq!(committed, example(), "run: tidings config example > config.example.toml");
-    let loaded = from_file(committed, Environment::default()).unwrap();
+    let loaded = from_file(committed, &Environment::default()).unwrap();
     let defaults = from_env([]).unwrap();
     let values = |loaded: &Loaded| -> Vec<(String, Option<String>)> {
         loaded.shown.iter().map(|shown| (shown.path.clone(), shown.value.clone())).collect()
@@ -303,7 +303,7 @@ fn the_example_is_the_defaults_and_up_to_date() {
     assert_eq!(values(&loaded), values(&defaults));
     // With every comment that stands for a setting taken out, it is still a file that is understood, name by name.
     let all: String = committed.lines().map(|line| format!("{}\n", uncommented(line))).collect();
-    let problems = from_file(&all, Environment::default()).unwrap_err();
+    let problems = from_file(&all, &Environment::default()).unwrap_err();
     let unknown: Vec<&Problem> =
         problems.0.iter().filter(|problem| problem.found.contains("no setting")).collect();
     assert!(unknown.is_empty(), "{unknown:?}");

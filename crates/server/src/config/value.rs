@@ -21,32 +21,23 @@ pub(crate) fn one_of<T: Copy>(words: &'static [(&'static str, T)]) -> impl Fn(&V
 }
 
 pub(crate) fn boolean(value: &Value) -> Result<bool, Wrong> {
-    match value {
-        Value::Boolean(given) => Ok(*given),
-        Value::String(text) => text.trim().parse().map_err(|_| None),
-        _ => Err(None),
-    }
+    value.as_bool().or_else(|| value.as_str()?.trim().parse().ok()).ok_or(None)
 }
 
 /// A whole number from 1 on.
 pub(crate) fn count(value: &Value) -> Result<usize, Wrong> {
-    let number = match value {
-        Value::Integer(number) => usize::try_from(*number).ok(),
-        Value::String(text) => text.trim().parse().ok(),
-        _ => None,
-    };
+    let number = value.as_integer().and_then(|number| usize::try_from(number).ok());
+    let number = number.or_else(|| value.as_str()?.trim().parse().ok());
     number.filter(|number| *number > 0).ok_or(None)
 }
 
 /// Texts: an array, or one text with commas.
 pub(crate) fn list(value: &Value) -> Result<Vec<String>, Wrong> {
-    match value {
-        Value::String(text) => {
-            Ok(text.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect())
-        }
-        Value::Array(values) => values.iter().map(text).collect(),
-        _ => Err(None),
+    if let Some(values) = value.as_array() {
+        return values.iter().map(text).collect();
     }
+    let parts = value.as_str().ok_or(None)?.split(',').map(str::trim);
+    Ok(parts.filter(|part| !part.is_empty()).map(str::to_owned).collect())
 }
 
 /// A time with a unit, more than none.

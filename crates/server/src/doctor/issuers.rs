@@ -18,7 +18,7 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     for issuer in &config.auth.issuers {
         let what = format!("issuer {}", issuer.name);
         let KeySettings::Jwks(url) = &issuer.keys else {
-            findings.push(Finding::ok(&what, format!("{:?}, its key is given", issuer.algorithm)));
+            findings.push(Finding::ok(&what, format!("{}, its key is given", issuer.algorithm)));
             continue;
         };
         let fetched = match auth::client() {
@@ -27,7 +27,7 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
         };
         match fetched {
             Ok(Fetched { keys, date, .. }) => {
-                let seen = format!("{} keys for {:?} at {url}", keys.len(), issuer.algorithm);
+                let seen = format!("{} keys for {} at {url}", keys.len(), issuer.algorithm);
                 findings.push(Finding::ok(&what, seen));
                 findings.extend(date.and_then(|date| clock(&what, &date, config.auth.leeway.as_secs())));
             }
