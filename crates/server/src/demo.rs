@@ -35,8 +35,7 @@ impl Demo {
             user.role = Some(party.role.clone());
             messaging.sighted(user).await.context("the demo users cannot be kept")?;
         }
-        let actor =
-            Actor::new(alice.user.clone(), Some(alice.role.clone()), Origin::Request);
+        let actor = Actor::new(alice.user.clone(), Some(alice.role.clone()), Origin::Request);
         let open = OpenThread {
             context: ContextRef::new("campaign".parse()?, "demo".parse()?),
             founders: Founders::Given([alice.clone(), bob.clone()]),

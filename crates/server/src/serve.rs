@@ -9,6 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tidings_domain::messaging::{Deps, Messaging};
 use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::TokenVerifier;
 use tidings_socketio::SocketIo;
@@ -45,7 +46,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
 
     let (hub, hub_task) = Hub::new(config.limits.hub());
     let store = Store::open(&config, Arc::new(hub.clone()), &background).await?;
-    let messaging = store.messaging(policy()?);
+    let messaging = Messaging::new(Deps { policy: Arc::new(policy()?), ..store.deps() });
     hub_task.spawn(messaging.clone(), &background, stop_background.clone());
 
     let upkeep = Upkeep {

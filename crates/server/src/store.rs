@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidings_domain::change::Commit;
-use tidings_domain::messaging::{Deps, Messaging};
-use tidings_domain::policy::SenderRoles;
-use tidings_domain::ports::{ChangeFeed, Directory, MessageRepository, Notifier, ThreadRepository};
+use tidings_domain::messaging::Deps;
+use tidings_domain::ports::{Directory, Notifier};
 use tidings_storage_memory::MemoryStore;
 use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
 use tidings_system::{SystemClock, SystemIds};
@@ -78,11 +77,11 @@ impl Store {
         }
     }
 
-    /// The messaging service over this store.
-    pub(crate) fn messaging(&self, policy: SenderRoles) -> Messaging {
+    /// What the messaging service works with, all of it on this store.
+    pub(crate) fn deps(&self) -> Deps {
         match self {
-            Self::Memory(store) => Messaging::new(deps(store, policy)),
-            Self::Sqlite(store, _) => Messaging::new(deps(store, policy)),
+            Self::Memory(store) => Deps::on(store.clone(), SystemClock, SystemIds),
+            Self::Sqlite(store, _) => Deps::on(store.clone(), SystemClock, SystemIds),
         }
     }
 
@@ -99,20 +98,5 @@ impl Store {
         if let Self::Sqlite(store, _) = self {
             store.close().await;
         }
-    }
-}
-
-fn deps<S>(store: &S, policy: SenderRoles) -> Deps
-where
-    S: ThreadRepository + MessageRepository + ChangeFeed + Directory + Clone + 'static,
-{
-    Deps {
-        threads: Arc::new(store.clone()),
-        messages: Arc::new(store.clone()),
-        feed: Arc::new(store.clone()),
-        directory: Arc::new(store.clone()),
-        policy: Arc::new(policy),
-        clock: Arc::new(SystemClock),
-        ids: Arc::new(SystemIds),
     }
 }

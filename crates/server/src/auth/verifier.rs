@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use tidings_domain::id::UserId;
 use tidings_domain::ports::{Clock, Directory, TokenError, TokenVerifier};
 use tidings_domain::time::Timestamp;
-use tidings_domain::user::{Identity, User};
+use tidings_domain::user::{Identity, Subject, User};
 use tidings_wire::{ClaimNames, Dialect};
 
 use super::Secret;
@@ -102,7 +102,8 @@ impl Verifier {
         let subject = claims.subject(&names(&own.user, defaults.user))?;
         let rule = &issuer.settings.subject;
         if rule.by_directory {
-            let found = self.directory.user_by_subject(&issuer.settings.name, &subject).await;
+            let named = Subject { issuer: issuer.settings.name.clone(), sub: subject.clone() };
+            let found = self.directory.user_by_subject(&named).await;
             match found.map_err(unreadable)? {
                 Some(known) => return Ok(known),
                 None if !rule.first_sight => return Err(NOBODY),

@@ -92,7 +92,7 @@ async fn probe_at(path: &Path) -> anyhow::Result<()> {
     // Opening checks the promises of durability.
     let store = SqliteStore::open(SqliteConfig::at(path), Arc::new(Nobody), &tasks).await?;
     let user = tidings_domain::user::User::unknown("doctor".parse()?);
-    let written = tidings_domain::ports::Directory::put_user(&store, user).await;
+    let written = tidings_domain::ports::Directory::put_user(&store, user, None).await;
     store.close().await;
     tasks.close();
     tasks.wait().await;

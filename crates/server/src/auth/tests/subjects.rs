@@ -84,7 +84,7 @@ async fn the_directory_says_whose_a_subject_is() {
 async fn without_first_sight_the_host_has_told_about_a_user() {
     let world = issuer("first_sight = false");
     assert_eq!(world.refuses(&token(&json!({}))).await, "the token's user is not known here");
-    world.directory.put_user(User::unknown("ada".parse().unwrap())).await.unwrap();
+    world.directory.put_user(User::unknown("ada".parse().unwrap()), None).await.unwrap();
     assert!(world.enters(&token(&json!({}))).await.is_ok());
 }
 

@@ -13,7 +13,7 @@ use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::UserId;
 use tidings_domain::ports::{Clock, Directory, TokenError, TokenVerifier};
-use tidings_domain::user::{Identity, User};
+use tidings_domain::user::{Identity, Subject, User};
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::{ManualClock, T0};
 use tokio_util::sync::CancellationToken;
@@ -116,13 +116,15 @@ impl Directory for Known {
         self.users.users(ids).await
     }
 
-    async fn user_by_subject(&self, issuer: &str, subject: &str) -> Result<Option<User>, StoreError> {
+    async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError> {
         let mut known = self.subjects.iter();
-        Ok(known.find(|((by, who), _)| *by == issuer && *who == subject).map(|(_, user)| user.clone()))
+        Ok(known
+            .find(|((by, who), _)| *by == subject.issuer && *who == subject.sub)
+            .map(|(_, user)| user.clone()))
     }
 
-    async fn put_user(&self, user: User) -> Result<User, StoreError> {
-        self.users.put_user(user).await
+    async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
+        self.users.put_user(user, subjects).await
     }
 
     async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {
