@@ -182,8 +182,12 @@ impl Messaging {
         let (thread, created) = self.deps().threads.create(new).await?;
         let gone = || StoreError::Internal("an opened thread is gone".into());
         let (thread, members) = self.roster(thread.id).await?.ok_or_else(gone)?;
-        let is_in = |party: &Party| members.iter().any(|member| member.user == party.user);
-        let same = thread.context == open.context && open.parties.iter().all(is_in);
+        // Those who came in later are no part of what was asked for; those who left still are.
+        let founders = || members.iter().filter(|member| member.joined_at == thread.created_at);
+        let founded = |party: &Party| founders().any(|member| member.user == party.user);
+        let same = thread.context == open.context
+            && founders().count() == open.parties.len()
+            && open.parties.iter().all(founded);
         if by_request && !created && !same {
             return Err(HostError::KeyReused);
         }

@@ -13,7 +13,7 @@ use crate::message::{Author, Message, Origin};
 use crate::seq::Seq;
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::text::{Body, DraftHash, Subject};
-use crate::thread::{NewThread, ThreadKey};
+use crate::thread::{NewThread, Thread, ThreadKey};
 use crate::time::Timestamp;
 
 /// How many messages one decision brings over.
@@ -99,8 +99,8 @@ pub enum ImportProblem {
     /// Another thread has a message with this id.
     #[error("message {0} is already in another thread")]
     InOtherThread(MessageId),
-    /// The id belongs to a thread with another key, or the key to a thread with other members.
-    #[error("the thread is already there with another key or other members")]
+    /// The id or the key belongs to a thread about something else or with other members.
+    #[error("the thread is already there about something else or with other members")]
     OtherThread,
     /// No members, too many, or one of them twice.
     #[error("a thread has 1 to 1000 members, each once")]
@@ -169,6 +169,9 @@ impl Messaging {
             Some(thread) => (thread, false),
             None => self.deps().threads.create(new).await?,
         };
+        if !created && !self.is_same(&thread, &import).await? {
+            return Err(ImportProblem::OtherThread);
+        }
         let parties: Vec<Party> = import.members.iter().map(|member| member.party.clone()).collect();
         let mut done = Imported { thread: thread.id, created, added: 0, known: 0 };
         for messages in import.messages.chunks(BATCH_MESSAGES) {
@@ -183,6 +186,14 @@ impl Messaging {
         }
         self.import_markers(thread.id, &import).await?;
         Ok(done)
+    }
+
+    /// Whether a thread that was there is the one to be brought over.
+    async fn is_same(&self, thread: &Thread, import: &ImportThread) -> Result<bool, StoreError> {
+        let members = self.roster(thread.id).await?.map(|(_, members)| members).unwrap_or_default();
+        let there: HashSet<&UserId> = members.iter().map(|member| &member.user).collect();
+        let is_in = |member: &ImportMember| there.contains(&member.party.user);
+        Ok(thread.context == import.context && import.members.iter().all(is_in))
     }
 
     /// The message among these whose id another thread has.
