@@ -21,7 +21,7 @@ use tokio_util::task::TaskTracker;
 use tower_service::Service;
 
 use crate::accept::{self, Answer};
-use crate::auth::{self, Secret, Upkeep, Verifier};
+use crate::auth::{Secret, Upkeep, Verifier};
 use crate::config::{Config, Problems};
 use crate::demo::Demo;
 use crate::health::{self, Draining};
@@ -49,14 +49,10 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let messaging = Messaging::new(Deps { policy: Arc::new(policy()?), ..store.deps() });
     hub_task.spawn(messaging.clone(), &background, stop_background.clone());
 
-    let upkeep = Upkeep {
-        client: auth::client()?,
-        clock: Arc::new(SystemClock),
-        tasks: background.clone(),
-        stop: stop_background.clone(),
-    };
+    let upkeep =
+        Upkeep { clock: Arc::new(SystemClock), tasks: background.clone(), stop: stop_background.clone() };
     let verifier: Arc<dyn TokenVerifier> =
-        Arc::new(Verifier::new(&config.auth, &secret, dialects.clone(), store.directory(), &upkeep));
+        Arc::new(Verifier::new(&config.auth, &secret, dialects.clone(), store.directory(), &upkeep)?);
     let draining = Draining::default();
     let mut rest = health::router(messaging.clone(), draining.clone());
     for dialect in &dialects {
