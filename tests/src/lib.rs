@@ -17,7 +17,7 @@ use std::time::Duration;
 pub use binary::tidings;
 pub use http::{Response, Rest, raw};
 pub use log::Log;
-pub use node::{Transports, node_folder, scenario, stock_modules};
+pub use node::{Transports, node_folder, scenario, scenario_of, stock_modules};
 pub use server::{Data, Server, Store};
 pub use shell::Pasted;
 pub use socket::{Heard, Socket};

@@ -124,6 +124,27 @@ const RULES: &[Rule] = &[
         tests: &["tidings-testkit"],
         outside: Outside::AnyBut(DATABASES),
     },
+    // What an embedder needs, and no more than an embedder can have.
+    Rule {
+        krate: "tidings-example-embed",
+        workspace: &[
+            "tidings-domain",
+            "tidings-wire",
+            "tidings-system",
+            "tidings-storage-memory",
+            "tidings-socketio",
+            "tidings-transport-http",
+            "tidings-transport-ws",
+        ],
+        tests: &["tidings-tests"],
+        outside: Outside::AnyBut(DATABASES),
+    },
+    Rule {
+        krate: "tidings-example-custom-store",
+        workspace: &["tidings-domain"],
+        tests: &["tidings-testkit"],
+        outside: Outside::AnyBut(WEB),
+    },
     // These two see the server from outside: its processes, files and wire.
     Rule { krate: "tidings-tests", workspace: &[], tests: &[], outside: Outside::AnyBut(&[]) },
     Rule { krate: "xtask", workspace: &[], tests: &[], outside: Outside::AnyBut(&["sqlx", "tokio"]) },
@@ -237,7 +258,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 #[test]
 fn sources_are_short_and_named_by_what_they_hold() -> anyhow::Result<()> {
     let mut found = Vec::new();
-    for folder in ["crates", "tests", "xtask"] {
+    for folder in ["crates", "examples", "tests", "xtask"] {
         sources(&workspace().join(folder), &mut found)?;
     }
     let mut objections = Vec::new();
