@@ -94,7 +94,14 @@ fn thread_views() -> BoxedStrategy<ThreadView> {
     (threads(), members(), prop::collection::vec(seat, 0..4), told, proptest::option::of(listed))
         .prop_map(|(thread, member, members, told, listed)| {
             let context = told.zip(thread.context.clone()).map(|((title, is_public), reference)| {
-                Arc::new(Context { reference, title, is_public, parties: Vec::new() })
+                Arc::new(Context {
+                    reference,
+                    title,
+                    is_public,
+                    state: None,
+                    parties: Vec::new(),
+                    data: None,
+                })
             });
             ThreadView { thread, member, members, context, listed }
         })
@@ -194,7 +201,10 @@ proptest! {
                 Change::AppendMessage(message) | Change::ReplaceMessage(message) => {
                     Some(MessageView::fresh(message.clone(), sender.clone().map(Arc::new)))
                 }
-                Change::PutMember(_) | Change::PutThread(_) => None,
+                Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => None,
             };
             let heard = Heard { commit: &commit, change, message: view.as_ref() };
             for outbound in (DIALECT.socket.commit)(&heard) {

@@ -34,7 +34,7 @@ fn roles() -> BoxedStrategy<Role> {
 
 pub(crate) fn origins() -> BoxedStrategy<Origin> {
     let session = any::<u128>().prop_map(|bits| Origin::Session(SessionId::from_uuid(Uuid::from_u128(bits))));
-    prop_oneof![Just(Origin::Request), session].boxed()
+    prop_oneof![Just(Origin::Request), Just(Origin::Import), session].boxed()
 }
 
 pub(crate) fn messages() -> BoxedStrategy<Message> {
@@ -77,15 +77,19 @@ pub(crate) fn members() -> BoxedStrategy<Member> {
         via,
     });
     let who = (thread_ids(), user_ids(), roles(), standing);
-    (who, marker, seqs(), any::<bool>(), any::<bool>(), timestamps(), modseqs())
+    let counters = (modseqs(), any::<bool>(), modseqs())
+        .prop_map(|(modseq, just_marked, other)| (modseq, if just_marked { modseq } else { other }));
+    (who, marker, seqs(), any::<bool>(), any::<bool>(), timestamps(), counters)
         .prop_map(
-            |((thread, user, role, standing), marker, visible_from, archived, muted, joined_at, modseq)| {
+            |((thread, user, role, standing), marker, visible_from, archived, muted, joined_at, counters)| {
+                let (modseq, marker_modseq) = counters;
                 Member {
                     thread,
                     user,
                     role,
                     standing,
                     marker,
+                    marker_modseq,
                     visible_from,
                     archived,
                     muted,
@@ -123,6 +127,7 @@ pub(crate) fn threads() -> BoxedStrategy<Thread> {
                 last_message_at: times.0,
                 modseq,
                 fields_modseq,
+                notice_due: None,
                 created_at: times.1,
                 updated_at: times.2,
             }
@@ -137,6 +142,9 @@ pub(crate) fn users() -> BoxedStrategy<User> {
             id,
             number,
             name,
+            username: None,
+            email: None,
+            told: false,
             avatar_url,
             role,
             updated_at,

@@ -12,7 +12,7 @@ use tidings_domain::decision::transact;
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::member::Standing;
 use tidings_domain::message::Origin;
-use tidings_domain::messaging::{Deps, Messaging};
+use tidings_domain::messaging::{Deps, Messaging, Settings};
 use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{Clock, Directory, IdSource, ThreadRepository};
 use tidings_domain::text::Subject;
@@ -20,28 +20,32 @@ use tidings_domain::thread::NewThread;
 use tidings_domain::user::{Actor, User};
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::{ManualClock, RecordingNotifier, SeededIds, T0, keeping_member, replacing};
+use tidings_wire::host::{self, HostRequest};
 use tidings_wire::{AuthFailure, Dialect, Problem, Reply, RestRequest, Route};
 
 use crate::coverage::Coverage;
 use crate::live::Live;
 use crate::names::Names;
 use crate::script::{
-    CampaignLine, ConnectLine, DeleteLine, EmitLine, ProblemMet, Request, RequestLine, StandingLine,
-    ThreadMade, UserLine,
+    CampaignLine, ConnectLine, DeleteLine, EmitLine, HostAsked, HostLine, ProblemMet, Request, RequestLine,
+    StandingLine, ThreadMade, UserLine,
 };
-use crate::store::FaultyThreads;
+use crate::store::{Faulty, SendsLeft};
 
 /// Everything that a transcript is played on.
 pub(crate) struct World {
     dialect: &'static Dialect,
     messaging: Messaging,
     memory: MemoryStore,
-    threads: Arc<FaultyThreads>,
+    threads: Arc<Faulty>,
     commits: Arc<RecordingNotifier>,
     clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
     users: BTreeMap<String, User>,
     names: Names,
+    deps: Deps,
+    directory: Arc<Faulty>,
+    sends: Arc<SendsLeft>,
     live: Live,
     /// What came of the step, but for what the sessions heard.
     before: Vec<String>,
@@ -64,24 +68,33 @@ impl World {
     pub(crate) fn new(dialect: &'static Dialect) -> Self {
         let commits = Arc::new(RecordingNotifier::default());
         let memory = MemoryStore::new(Arc::<RecordingNotifier>::clone(&commits));
-        let threads = Arc::new(FaultyThreads::new(memory.clone()));
+        let threads = Arc::new(Faulty::new(memory.clone()));
+        let directory = Arc::new(Faulty::new(memory.clone()));
+        let sends = Arc::new(SendsLeft::default());
         let clock = Arc::new(ManualClock::at(T0));
         let ids = Arc::new(SeededIds::new(1));
         // As the binary has it.
         let roles = ["ADVERTISER", "PROMOTER"].map(|role| role.parse().expect("a role"));
         let policy = SenderRoles::default().allow("campaign".parse().expect("a kind"), roles.to_vec());
-        let messaging = Messaging::new(Deps {
-            threads: Arc::<FaultyThreads>::clone(&threads),
+        let deps = Deps {
+            threads: Arc::<Faulty>::clone(&threads),
             messages: Arc::new(memory.clone()),
+            summaries: Arc::new(memory.clone()),
+            jobs: Arc::new(memory.clone()),
             feed: Arc::new(memory.clone()),
-            directory: Arc::new(memory.clone()),
+            directory: Arc::<Faulty>::clone(&directory),
             policy: Arc::new(policy),
+            limiter: Arc::<SendsLeft>::clone(&sends),
             clock: Arc::<ManualClock>::clone(&clock),
             ids: Arc::<SeededIds>::clone(&ids),
-        });
+            settings: Settings::default(),
+        };
         Self {
             dialect,
-            messaging,
+            messaging: Messaging::new(deps.clone()),
+            deps,
+            directory,
+            sends,
             live: Live::new(dialect, memory.clone()),
             memory,
             threads,
@@ -139,6 +152,8 @@ impl World {
             reference: tidings_testkit::campaign(&line.campaign),
             title: line.title,
             is_public: line.public,
+            state: None,
+            data: None,
             parties: parties(&line.parties)?,
         };
         self.memory.put_context(context).await.map_err(told)
@@ -193,6 +208,19 @@ impl World {
         self.threads.fail(how)
     }
 
+    pub(crate) fn fail_directory(&self, how: &str) -> Result<(), String> {
+        self.directory.fail(how)
+    }
+
+    pub(crate) fn leave_sends(&self, left: Option<u32>) {
+        *self.sends.0.lock() = left;
+    }
+
+    pub(crate) fn be_strict(&mut self, strict: bool) {
+        self.deps.settings = Settings::default().strict(strict);
+        self.messaging = Messaging::new(self.deps.clone());
+    }
+
     /// Somebody who connects with a handshake as given.
     pub(crate) async fn handshake(
         &mut self,
@@ -224,7 +252,8 @@ impl World {
         let role = claimed.role.clone();
         let user = self.messaging.sighted(claimed).await.map_err(told)?;
         let id: UserId = user.id.clone();
-        Ok((Actor::new(id, role, origin), user))
+        let within = (self.dialect.context_kind)();
+        Ok((Actor { within, ..Actor::new(id, role, origin) }, user))
     }
 
     /// A session of whoever holds the token.
@@ -300,20 +329,61 @@ impl World {
         Ok(())
     }
 
-    pub(crate) fn problem(&mut self, met: &ProblemMet) {
-        let problem = match met {
-            ProblemMet::NoToken => Problem::Unauthenticated(AuthFailure::Missing),
-            ProblemMet::EmptyToken => Problem::Unauthenticated(AuthFailure::Empty),
-            // A verifier's reasons are constants.
-            ProblemMet::BadToken { why } => {
-                Problem::Unauthenticated(AuthFailure::Invalid(Box::leak(why.clone().into_boxed_str())))
-            }
-            ProblemMet::NoRoute { method, path } => Problem::NoRoute { method, path },
-            ProblemMet::TooLarge { bytes } => Problem::TooLarge { bytes_max: *bytes },
-            ProblemMet::Unavailable => Problem::Unavailable,
-            ProblemMet::Internal => Problem::Internal,
+    /// A request of the host itself.
+    pub(crate) async fn host(&mut self, line: HostLine, coverage: &mut Coverage) -> Result<(), String> {
+        let HostAsked { method, path, body, raw, key } = line.host;
+        let body = raw.unwrap_or_else(|| body.map(|body| body.get().to_owned()).unwrap_or_default());
+        let patterns = host::ROUTES.iter().filter(|route| route.method.as_str() == method);
+        let below = path.strip_prefix(host::PREFIX).unwrap_or_default();
+        let found = patterns.clone().find_map(|route| Some((route, matched(route.path, below)?)));
+        let reply = if let Some((route, params)) = found {
+            let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, &**value)).collect();
+            let request = RestRequest { params: &params, query: &[], body: body.as_bytes() };
+            let asked = HostRequest { request, idempotency_key: key.as_deref() };
+            let reply = match (route.decode)(&asked) {
+                Err(refusal) => host::problem(&Problem::Refused(&refusal)),
+                Ok(command) => (route.encode)(self.messaging.execute_host(command).await.as_ref()),
+            };
+            coverage.route(route.method.as_str(), route.path, reply.status);
+            reply
+        } else {
+            host::problem(&Problem::NoRoute { method: &method, path: &path })
         };
-        let reply = (self.dialect.problem)(&problem);
+        self.tell(coverage).await;
+        self.host_reply(&reply, coverage)
+    }
+
+    /// What the transport meets with a request of the host before there is a command.
+    pub(crate) fn host_problem(&mut self, met: &ProblemMet, coverage: &mut Coverage) -> Result<(), String> {
+        let reply = host::problem(&problem_of(met));
+        self.host_reply(&reply, coverage)
+    }
+
+    /// An error is a problem document that says its own status and a code.
+    fn host_reply(&mut self, reply: &Reply, coverage: &mut Coverage) -> Result<(), String> {
+        if reply.status >= 400 {
+            let body: serde_json::Value =
+                serde_json::from_str(reply.body.as_deref().unwrap_or_default()).map_err(told)?;
+            let code = body["code"].as_str().ok_or("a problem has a code")?;
+            coverage.code(code);
+            if body["status"] != reply.status || body["type"] != format!("/problems/{code}") {
+                return Err(format!("{body} is no problem document of a {}", reply.status));
+            }
+        }
+        let content_type = match (reply.status, &reply.body) {
+            (_, None) => "",
+            (..400, Some(_)) => "application/json; charset=utf-8",
+            (400.., Some(_)) => "application/problem+json",
+        };
+        if reply.content_type != content_type {
+            return Err(format!("the reply {reply:?} should be {content_type:?}"));
+        }
+        self.reply(reply);
+        Ok(())
+    }
+
+    pub(crate) fn problem(&mut self, met: &ProblemMet) {
+        let reply = (self.dialect.problem)(&problem_of(met));
         self.reply(&reply);
     }
 
@@ -323,6 +393,41 @@ impl World {
     }
 }
 
+fn problem_of(met: &ProblemMet) -> Problem<'_> {
+    match met {
+        ProblemMet::NoToken => Problem::Unauthenticated(AuthFailure::Missing),
+        ProblemMet::EmptyToken => Problem::Unauthenticated(AuthFailure::Empty),
+        // A verifier's reasons are constants.
+        ProblemMet::BadToken { why } => {
+            Problem::Unauthenticated(AuthFailure::Invalid(Box::leak(why.clone().into_boxed_str())))
+        }
+        ProblemMet::NoRoute { method, path } => Problem::NoRoute { method, path },
+        ProblemMet::TooLarge { bytes } => Problem::TooLarge { bytes_max: *bytes },
+        ProblemMet::TooMany { seconds } => Problem::TooMany { retry_after_s: *seconds },
+        ProblemMet::Unavailable => Problem::Unavailable,
+        ProblemMet::Internal => Problem::Internal,
+    }
+}
+
+/// The values of a pattern's parameters in a path, percent-decoded, if the path is of the pattern.
+fn matched(pattern: &'static str, given: &str) -> Option<Vec<(&'static str, String)>> {
+    let (pattern, given) = (pattern.split('/'), given.split('/'));
+    if pattern.clone().count() != given.clone().count() {
+        return None;
+    }
+    let mut params = Vec::new();
+    for (pattern, given) in pattern.zip(given) {
+        match pattern.strip_prefix('{').and_then(|pattern| pattern.strip_suffix('}')) {
+            Some(name) if !given.is_empty() => {
+                params.push((name, percent_decode_str(given).decode_utf8().ok()?.into_owned()));
+            }
+            None if pattern == given => {}
+            Some(_) | None => return None,
+        }
+    }
+    Some(params)
+}
+
 /// The route of a dialect that a path belongs to, with the values of its parameters, percent-decoded.
 fn find_route(
     dialect: &Dialect,
@@ -330,21 +435,6 @@ fn find_route(
     path: &str,
 ) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
     let below = dialect.prefixes.iter().find_map(|prefix| path.strip_prefix(prefix))?;
-    dialect.routes.iter().filter(|route| route.method.as_str() == method).find_map(|route| {
-        let (pattern, given) = (route.path.split('/'), below.split('/'));
-        if pattern.clone().count() != given.clone().count() {
-            return None;
-        }
-        let mut params = Vec::new();
-        for (pattern, given) in pattern.zip(given) {
-            match pattern.strip_prefix('{').and_then(|pattern| pattern.strip_suffix('}')) {
-                Some(name) if !given.is_empty() => {
-                    params.push((name, percent_decode_str(given).decode_utf8().ok()?.into_owned()));
-                }
-                None if pattern == given => {}
-                Some(_) | None => return None,
-            }
-        }
-        Some((route, params))
-    })
+    let mut routes = dialect.routes.iter().filter(|route| route.method.as_str() == method);
+    routes.find_map(|route| Some((route, matched(route.path, below)?)))
 }
