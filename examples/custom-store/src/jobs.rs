@@ -1,0 +1,50 @@
+//! Jobs, worked off by whoever claims them (step 8).
+
+use async_trait::async_trait;
+use tidings_domain::error::StoreError;
+use tidings_domain::id::JobId;
+use tidings_domain::job::ClaimedJob;
+use tidings_domain::page::PageLimit;
+use tidings_domain::ports::JobRepository;
+use tidings_domain::time::Timestamp;
+
+use crate::TableStore;
+use crate::tables::JobRow;
+
+#[async_trait]
+impl JobRepository for TableStore {
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        let mut tables = self.tables.lock();
+        tables.jobs.sort_by_key(|row| (row.claimable_at, row.job.id));
+        let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+        let due = tables.jobs.iter_mut().take_while(|row| row.claimable_at <= now).take(limit);
+        let claim = |row: &mut JobRow| {
+            // Whoever holds it has it until then; if they die, it comes back by itself.
+            row.claimable_at = lease_until;
+            row.attempts = row.attempts.saturating_add(1);
+            ClaimedJob { job: row.job.clone(), attempts: row.attempts }
+        };
+        Ok(due.map(claim).collect())
+    }
+
+    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
+        self.tables.lock().jobs.retain(|row| row.job.id != id);
+        Ok(())
+    }
+
+    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
+        if let Some(row) = self.tables.lock().jobs.iter_mut().find(|row| row.job.id == id) {
+            row.claimable_at = at;
+        }
+        Ok(())
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        Ok(self.tables.lock().jobs.iter().map(|row| row.claimable_at).min())
+    }
+}
