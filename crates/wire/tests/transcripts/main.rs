@@ -8,6 +8,7 @@
 
 mod coverage;
 mod diff;
+mod host;
 mod live;
 mod names;
 mod script;
@@ -18,7 +19,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use coverage::Coverage;
-use tidings_wire::{Dialect, campaign, host};
+use tidings_wire::host::NAME as HOST;
+use tidings_wire::{Dialect, campaign};
 
 /// The dialects, each with every event that its sessions may hear.
 const DIALECTS: &[(&Dialect, &[&str])] = &[(
@@ -94,7 +96,7 @@ fn everything_comes_as_written() {
     let write = std::env::var_os("TRANSCRIPTS").is_some_and(|value| value == "write");
     // The sessions beside the host's requests speak campaign.
     let folders = DIALECTS.iter().map(|(dialect, _)| (dialect.name, *dialect));
-    for (folder, dialect) in folders.chain([(host::NAME, &campaign::DIALECT)]) {
+    for (folder, dialect) in folders.chain([(HOST, &campaign::DIALECT)]) {
         let (_, failures) = play(folder, dialect, write);
         assert!(
             write || failures.is_empty(),
@@ -116,7 +118,7 @@ fn every_route_and_event_occurs_well_and_badly() {
 
 #[test]
 fn every_route_and_code_of_the_host_api_occurs() {
-    let (coverage, _) = play(host::NAME, &campaign::DIALECT, false);
+    let (coverage, _) = play(HOST, &campaign::DIALECT, false);
     let missing = coverage.missing_of_host(HOST_CODES);
     assert!(missing.is_empty(), "no transcript of the host API shows:\n{}", missing.join("\n"));
 }

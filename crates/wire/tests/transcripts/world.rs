@@ -20,22 +20,22 @@ use tidings_domain::thread::NewThread;
 use tidings_domain::user::{Actor, User};
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::{ManualClock, RecordingNotifier, SeededIds, T0, keeping_member, replacing};
-use tidings_wire::host::{self, HostRequest};
 use tidings_wire::{AuthFailure, Dialect, Problem, Reply, RestRequest, Route};
 
 use crate::coverage::Coverage;
+use crate::host::problem_of;
 use crate::live::Live;
 use crate::names::Names;
 use crate::script::{
-    CampaignLine, ConnectLine, DeleteLine, EmitLine, HostAsked, HostLine, ProblemMet, Request, RequestLine,
-    StandingLine, ThreadMade, UserLine,
+    CampaignLine, ConnectLine, DeleteLine, EmitLine, ProblemMet, Request, RequestLine, StandingLine,
+    ThreadMade, UserLine,
 };
 use crate::store::{Faulty, SendsLeft};
 
 /// Everything that a transcript is played on.
 pub(crate) struct World {
     dialect: &'static Dialect,
-    messaging: Messaging,
+    pub(crate) messaging: Messaging,
     memory: MemoryStore,
     threads: Arc<Faulty>,
     commits: Arc<RecordingNotifier>,
@@ -56,7 +56,7 @@ fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
 }
 
-fn told(error: impl Display) -> String {
+pub(crate) fn told(error: impl Display) -> String {
     error.to_string()
 }
 
@@ -121,7 +121,7 @@ impl World {
     }
 
     /// Lets everybody hear what was committed since the last time.
-    async fn tell(&mut self, coverage: &mut Coverage) {
+    pub(crate) async fn tell(&mut self, coverage: &mut Coverage) {
         for commit in self.commits.take() {
             self.live.commit(&commit, &self.messaging, &mut self.names, coverage).await;
         }
@@ -329,88 +329,19 @@ impl World {
         Ok(())
     }
 
-    /// A request of the host itself.
-    pub(crate) async fn host(&mut self, line: HostLine, coverage: &mut Coverage) -> Result<(), String> {
-        let HostAsked { method, path, body, raw, key } = line.host;
-        let body = raw.unwrap_or_else(|| body.map(|body| body.get().to_owned()).unwrap_or_default());
-        let patterns = host::ROUTES.iter().filter(|route| route.method.as_str() == method);
-        let below = path.strip_prefix(host::PREFIX).unwrap_or_default();
-        let found = patterns.clone().find_map(|route| Some((route, matched(route.path, below)?)));
-        let reply = if let Some((route, params)) = found {
-            let params: Vec<(&str, &str)> = params.iter().map(|(name, value)| (*name, &**value)).collect();
-            let request = RestRequest { params: &params, query: &[], body: body.as_bytes() };
-            let asked = HostRequest { request, idempotency_key: key.as_deref() };
-            let reply = match (route.decode)(&asked) {
-                Err(refusal) => host::problem(&Problem::Refused(&refusal)),
-                Ok(command) => (route.encode)(self.messaging.execute_host(command).await.as_ref()),
-            };
-            coverage.route(route.method.as_str(), route.path, reply.status);
-            reply
-        } else {
-            host::problem(&Problem::NoRoute { method: &method, path: &path })
-        };
-        self.tell(coverage).await;
-        self.host_reply(&reply, coverage)
-    }
-
-    /// What the transport meets with a request of the host before there is a command.
-    pub(crate) fn host_problem(&mut self, met: &ProblemMet, coverage: &mut Coverage) -> Result<(), String> {
-        let reply = host::problem(&problem_of(met));
-        self.host_reply(&reply, coverage)
-    }
-
-    /// An error is a problem document that says its own status and a code.
-    fn host_reply(&mut self, reply: &Reply, coverage: &mut Coverage) -> Result<(), String> {
-        if reply.status >= 400 {
-            let body: serde_json::Value =
-                serde_json::from_str(reply.body.as_deref().unwrap_or_default()).map_err(told)?;
-            let code = body["code"].as_str().ok_or("a problem has a code")?;
-            coverage.code(code);
-            if body["status"] != reply.status || body["type"] != format!("/problems/{code}") {
-                return Err(format!("{body} is no problem document of a {}", reply.status));
-            }
-        }
-        let content_type = match (reply.status, &reply.body) {
-            (_, None) => "",
-            (..400, Some(_)) => "application/json; charset=utf-8",
-            (400.., Some(_)) => "application/problem+json",
-        };
-        if reply.content_type != content_type {
-            return Err(format!("the reply {reply:?} should be {content_type:?}"));
-        }
-        self.reply(reply);
-        Ok(())
-    }
-
     pub(crate) fn problem(&mut self, met: &ProblemMet) {
         let reply = (self.dialect.problem)(&problem_of(met));
         self.reply(&reply);
     }
 
-    fn reply(&mut self, reply: &Reply) {
+    pub(crate) fn reply(&mut self, reply: &Reply) {
         let body = reply.body.as_ref().map(|body| format!(r#","body":{body}"#)).unwrap_or_default();
         self.before.push(format!(r#"{{"reply":{{"status":{}{body}}}}}"#, reply.status));
     }
 }
 
-fn problem_of(met: &ProblemMet) -> Problem<'_> {
-    match met {
-        ProblemMet::NoToken => Problem::Unauthenticated(AuthFailure::Missing),
-        ProblemMet::EmptyToken => Problem::Unauthenticated(AuthFailure::Empty),
-        // A verifier's reasons are constants.
-        ProblemMet::BadToken { why } => {
-            Problem::Unauthenticated(AuthFailure::Invalid(Box::leak(why.clone().into_boxed_str())))
-        }
-        ProblemMet::NoRoute { method, path } => Problem::NoRoute { method, path },
-        ProblemMet::TooLarge { bytes } => Problem::TooLarge { bytes_max: *bytes },
-        ProblemMet::TooMany { seconds } => Problem::TooMany { retry_after_s: *seconds },
-        ProblemMet::Unavailable => Problem::Unavailable,
-        ProblemMet::Internal => Problem::Internal,
-    }
-}
-
 /// The values of a pattern's parameters in a path, percent-decoded, if the path is of the pattern.
-fn matched(pattern: &'static str, given: &str) -> Option<Vec<(&'static str, String)>> {
+pub(crate) fn matched(pattern: &'static str, given: &str) -> Option<Vec<(&'static str, String)>> {
     let (pattern, given) = (pattern.split('/'), given.split('/'));
     if pattern.clone().count() != given.clone().count() {
         return None;
