@@ -24,10 +24,9 @@ async fn tries_to_open(
     messaging: &Messaging,
     open: HostOpenThread,
 ) -> Result<(Thread, Vec<Member>, bool), HostError> {
-    match messaging.execute_host(HostCommand::OpenThread(open)).await? {
-        HostOutcome::Opened { thread, members, created } => Ok((*thread, members, created)),
-        other => panic!("an opening came to {other:?}"),
-    }
+    let outcome = messaging.execute_host(HostCommand::OpenThread(open)).await?;
+    let HostOutcome::Opened { thread, members, created } = outcome else { panic!("came to {outcome:?}") };
+    Ok((*thread, members, created))
 }
 
 fn of(people: &[Person]) -> Vec<Party> {

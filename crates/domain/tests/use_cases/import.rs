@@ -46,10 +46,9 @@ fn message(fixture: &Fixture, by: Option<Person>, text: &str, millis: i64) -> Im
 }
 
 async fn tries(messaging: &Messaging, threads: Vec<ImportThread>) -> Result<Vec<Imported>, HostError> {
-    match messaging.execute_host(HostCommand::Import(threads)).await? {
-        HostOutcome::Imported(imported) => Ok(imported),
-        other => panic!("an import came to {other:?}"),
-    }
+    let outcome = messaging.execute_host(HostCommand::Import(threads)).await?;
+    let HostOutcome::Imported(imported) = outcome else { panic!("came to {outcome:?}") };
+    Ok(imported)
 }
 
 async fn does(messaging: &Messaging, thread: ImportThread) -> Imported {
@@ -58,10 +57,10 @@ async fn does(messaging: &Messaging, thread: ImportThread) -> Imported {
 
 async fn problem(messaging: &Messaging, thread: ImportThread) -> ImportProblem {
     let id = thread.id;
-    match tries(messaging, vec![thread]).await.unwrap_err() {
-        HostError::Import(ImportError { thread, problem }) if thread == id => problem,
-        other => panic!("{other:?}"),
-    }
+    let error = tries(messaging, vec![thread]).await.unwrap_err();
+    let HostError::Import(ImportError { thread, problem }) = error else { panic!("{error:?}") };
+    assert_eq!(thread, id);
+    problem
 }
 
 fn imported(thread: ThreadId, created: bool, added: usize, known: usize) -> Imported {

@@ -268,15 +268,15 @@ impl JobRepository for Forgetful {
         self.jobs.claim_jobs(now, lease_until, limit).await
     }
 
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
         if self.down.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("gone".into()));
         }
-        self.jobs.finish_job(id).await
+        self.jobs.finish_job(held).await
     }
 
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
-        self.jobs.retry_job(id, at).await
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.jobs.retry_job(held, at, work).await
     }
 
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {

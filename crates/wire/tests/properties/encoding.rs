@@ -229,7 +229,10 @@ proptest! {
             let silent = match change {
                 Change::PutMember(member) => !member.just_marked(),
                 Change::AppendMessage(_) => false,
-                _ => true,
+                Change::ReplaceMessage(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => true,
             };
             prop_assert!(told.is_empty() || !(silent || commit.origin == Origin::Import));
             // A transport that has no view of the message has nothing to tell, and does not fail.

@@ -195,10 +195,12 @@ proptest! {
         let mut body = told.to_string();
         body.pop();
         if let Some(data) = data {
-            body.push_str(&format!(r#","data":{data}"#));
+            body.push_str(r#","data":"#);
+            body.push_str(data);
         }
         if let Some((kind, id)) = &reference.parent {
-            body.push_str(&format!(r#","parent":{}"#, json!({ "kind": kind.as_str(), "id": id.as_str() })));
+            body.push_str(r#","parent":"#);
+            body.push_str(&json!({ "kind": kind.as_str(), "id": id.as_str() }).to_string());
         }
         body.push('}');
         let params = [("kind", reference.kind.as_str()), ("id", reference.id.as_str())];
