@@ -5,3 +5,8 @@
 #[doc = include_str!("../../../README.md")]
 #[derive(Debug)]
 pub struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/adding-a-dialect.md")]
+#[derive(Debug)]
+pub struct AddingADialect;
