@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{JobId, ThreadId, UserId};
-use tidings_domain::job::{ClaimedJob, Notice};
+use tidings_domain::job::{ClaimedJob, Notice, Work};
 use tidings_domain::member::Standing;
 use tidings_domain::messaging::{Deps, MarkRead, MarkTarget, Messaging, OwnMessage, Round, Settings};
 use tidings_domain::page::PageLimit;
@@ -26,6 +26,8 @@ const WINDOW_MS: i64 = 60_000;
 struct Post {
     delivered: Mutex<Vec<Notice>>,
     closed: AtomicBool,
+    /// Whose mail comes back.
+    refuses: Mutex<BTreeSet<UserId>>,
 }
 
 impl Post {
@@ -42,7 +44,7 @@ impl Post {
 #[async_trait]
 impl NoticeDelivery for Post {
     async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError> {
-        if self.closed.load(Ordering::Relaxed) {
+        if self.closed.load(Ordering::Relaxed) || self.refuses.lock().unwrap().contains(&notice.user) {
             return Err(DeliveryError("closed".into()));
         }
         self.delivered.lock().unwrap().push(notice.clone());
@@ -230,6 +232,35 @@ fn a_delivery_that_fails_is_tried_again_later_and_later_and_then_given_up() {
         fixture.clock.advance(WINDOW_MS);
         worked_off(&fixture, &messaging, &nobody(), &post).await;
         assert_eq!(post.told(), [(BOB.id(), 1)], "each notice tells of its own window");
+    });
+}
+
+/// One whose mail comes back neither keeps the others from hearing nor makes them hear again.
+#[test]
+fn only_who_was_not_reached_is_tried_again() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB, CAROL, DAVE]).await.id;
+        sends(&messaging, ALICE, thread, "hello").await;
+        post.refuses.lock().unwrap().extend([BOB.id(), DAVE.id()]);
+        fixture.clock.advance(WINDOW_MS);
+        let round = messaging.work_off(&nobody(), &post).await.unwrap();
+        let next_at = Some(fixture.now().plus_millis(5_000));
+        assert_eq!(round, Round { delivered: 1, failed: 1, given_up: 0, next_at });
+        let first = post.take();
+        assert_eq!(first[0].user, CAROL.id());
+        post.refuses.lock().unwrap().remove(&BOB.id());
+        fixture.clock.advance(5_000);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().failed, 1);
+        let second = post.take();
+        let told: Vec<_> = second.iter().map(|notice| (&notice.user, notice.unread)).collect();
+        assert_eq!(told, [(&BOB.id(), 1)]);
+        assert_eq!(second[0].job, first[0].job);
+        // Dave reads meanwhile: nobody is left to tell.
+        read(&messaging, DAVE, thread).await;
+        fixture.clock.advance(10_000);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap(), Round::default());
+        assert!(post.told().is_empty());
     });
 }
 

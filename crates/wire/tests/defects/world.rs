@@ -151,7 +151,11 @@ impl World {
         let told = commit.changes.iter().flat_map(|change| {
             let view = match change {
                 Change::AppendMessage(message) => Some(MessageView::fresh(message.clone(), None)),
-                _ => None,
+                Change::ReplaceMessage(_)
+                | Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => None,
             };
             (DIALECT.socket.commit)(&Heard { commit, change, message: view.as_ref() })
         });
