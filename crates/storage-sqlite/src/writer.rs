@@ -258,7 +258,7 @@ async fn transaction<'a>(
     }
     write(connection, &batch).await?;
     for (place, asked) in &batch.job_requests {
-        let answer = jobs::answer(connection, *asked).await?;
+        let answer = jobs::answer(connection, asked.clone()).await?;
         if let Some((outcome, _)) = outcomes.get_mut(*place) {
             *outcome = Ok(answer);
         }

@@ -2,8 +2,7 @@
 
 use async_trait::async_trait;
 use tidings_domain::error::StoreError;
-use tidings_domain::id::JobId;
-use tidings_domain::job::ClaimedJob;
+use tidings_domain::job::{ClaimedJob, Work};
 use tidings_domain::page::PageLimit;
 use tidings_domain::ports::JobRepository;
 use tidings_domain::time::Timestamp;
@@ -32,14 +31,15 @@ impl JobRepository for TableStore {
         Ok(due.map(claim).collect())
     }
 
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
-        self.tables.lock().jobs.retain(|row| row.job.id != id);
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        self.tables.lock().jobs.retain(|row| !is_held(row, held));
         Ok(())
     }
 
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
-        if let Some(row) = self.tables.lock().jobs.iter_mut().find(|row| row.job.id == id) {
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        if let Some(row) = self.tables.lock().jobs.iter_mut().find(|row| is_held(row, held)) {
             row.claimable_at = at;
+            row.job.work = work;
         }
         Ok(())
     }
@@ -47,4 +47,9 @@ impl JobRepository for TableStore {
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
         Ok(self.tables.lock().jobs.iter().map(|row| row.claimable_at).min())
     }
+}
+
+/// Whether it is this job and nobody has claimed it since.
+fn is_held(row: &JobRow, held: &ClaimedJob) -> bool {
+    row.job.id == held.job.id && row.attempts == held.attempts
 }
