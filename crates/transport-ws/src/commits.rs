@@ -55,7 +55,7 @@ impl HubState {
     fn tell(&self, id: ThreadId, commit: &Commit) {
         let Some(state) = self.threads.get(id) else { return };
         let Some(roster) = &state.roster else { return };
-        let hearers = Hearers::new(roster, &state.joined, &self.sessions);
+        let hearers = Hearers::new(roster, &state.joined, &self.sessions, &self.meters);
         if hearers.is_empty() {
             return;
         }
@@ -104,7 +104,7 @@ impl HubState {
         for change in changes {
             let Some(state) = self.threads.get(change.thread) else { continue };
             let Some(roster) = &state.roster else { continue };
-            let hearers = Hearers::new(roster, &state.joined, &self.sessions);
+            let hearers = Hearers::new(roster, &state.joined, &self.sessions, &self.meters);
             for dialect in self.typists.dialects().filter(|dialect| (dialect.expresses)(&roster.thread)) {
                 if let Some(outbound) = (dialect.socket.typing)(change) {
                     hearers.tell(dialect, &outbound, Durability::Ephemeral, None);

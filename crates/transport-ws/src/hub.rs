@@ -95,6 +95,12 @@ impl Hub {
         self.shared.threads.load(Ordering::Relaxed)
     }
 
+    /// How many inputs wait for the hub.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.inputs.max_capacity().saturating_sub(self.inputs.capacity())
+    }
+
     /// How many events of one session may be unanswered.
     pub(crate) fn session_events(&self) -> usize {
         self.shared.session_events

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::HubConfig;
 use crate::input::{Gap, Input, Read, ThreadInput};
 use crate::late::Late;
+use crate::meters::FrameMeters;
 use crate::presence::Presence;
 use crate::reads::Ask;
 use crate::roster::Roster;
@@ -27,6 +28,7 @@ pub(crate) struct HubState {
     pub(crate) sessions: Sessions,
     pub(crate) threads: Threads,
     pub(crate) typists: Typists,
+    pub(crate) meters: FrameMeters,
     presence: Arc<Presence>,
     /// What is to be read; the task takes it from here.
     pub(crate) asks: Vec<Ask>,
@@ -53,6 +55,7 @@ impl HubState {
             config,
             sessions: Sessions::default(),
             typists: Typists::new(now),
+            meters: FrameMeters::new(),
             presence,
             asks: Vec::new(),
             gone_early: Vec::new(),

@@ -167,7 +167,7 @@ impl World {
         let own = Secret::given(SECRET).unwrap();
         let known = Arc::clone(&directory) as Arc<dyn Directory>;
         let verifier =
-            Verifier::new(&loaded.config.auth, &own, loaded.config.dialects.0.clone(), known, &upkeep)
+            Verifier::new(&loaded.config.auth, &own, loaded.config.dialects.served.clone(), known, &upkeep)
                 .unwrap();
         Self { verifier, clock, directory, tasks }
     }
