@@ -85,6 +85,11 @@ fn who_may_do_what() -> anyhow::Result<()> {
 }
 
 #[test]
+fn names() -> anyhow::Result<()> {
+    on(Store::Sqlite, "names", DEFAULT)
+}
+
+#[test]
 fn roles() -> anyhow::Result<()> {
     on(Store::Sqlite, "roles", DEFAULT)
 }
