@@ -261,6 +261,12 @@ impl Service for DialectService {
             Ok(identity) => return self.welcome(dialect, identity, socket).await,
             Err(failure) => failure,
         };
+        // On one connection one may try as often as one may open connections, and no more.
+        if let Some(peer) = request.handshake().peer()
+            && self.messaging.limiter().take(Budget::Strangers(peer.ip())).is_err()
+        {
+            socket.close(Reason::Closed("too many attempts"));
+        }
         match (dialect.socket.handshake.refused)(&failure) {
             Refused::Disconnected => {
                 socket.disconnect();
