@@ -73,7 +73,7 @@ export class Tab {
     self.context.setDefaultTimeout(DEADLINE);
     self.page = await self.context.newPage();
     self.page.on("pageerror", (error) => self.errors.push(String(error.stack ?? error)));
-    self.page.on("console", (message) => message.type() === "error" && self.errors.push(message.text()));
+    self.page.on("console", (message) => message.type() === "error" && self.errors.push(`${message.text()} ${message.location().url}`));
     await self.page.goto(`${origin}/#${new URLSearchParams(parameters)}`);
     return self;
   }

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::log::Log;
 use crate::server::Server;
+use crate::table::table;
 use crate::users::{SECRET, Users};
 
 /// How long a whole scenario may take. Each step in it has a shorter deadline of its own.
@@ -74,6 +75,7 @@ pub fn scenario_of(name: &str, server: &Server, users: &Value, transports: Trans
         "transports": transports.json(),
         "secret": SECRET,
         "users": users,
+        "table": table(),
     });
     let mut child = Command::new("node")
         .arg(format!("{name}.mjs"))

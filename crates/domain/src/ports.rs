@@ -255,8 +255,10 @@ pub trait Limiter: Send + Sync + fmt::Debug + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Budget<'a> {
-    /// Messages of a user.
+    /// Messages and summaries of a user.
     Sends(&'a UserId),
+    /// Threads that a user opens.
+    Opens(&'a UserId),
     /// REST requests of a user.
     Requests(&'a UserId),
     /// Events of a user on all their sockets together, sends included.

@@ -99,12 +99,11 @@ impl Mounted {
             let why = "the token is the host's own and speaks for no user";
             return Err(Failed::Unauthenticated(AuthFailure::Invalid(why)));
         }
-        let role = identity.user.role.clone();
-        let user = self.messaging.sighted(identity.user).await.map_err(|error| {
+        let within = (self.dialect.within)();
+        let known = self.messaging.actor_of(&identity, Origin::Request, within).await;
+        known.map(|(actor, _)| actor).map_err(|error| {
             tracing::error!(%error, "a user could not be kept");
             Failed::Unavailable
-        })?;
-        let actor = Actor::new(user.id.clone(), role, Origin::Request);
-        Ok(Actor { within: (self.dialect.context_kind)(), ..actor })
+        })
     }
 }

@@ -14,6 +14,11 @@ use crate::state::{HubState, NotYet};
 impl HubState {
     /// Delivers a commit, unless something must be read first.
     pub(crate) fn commit(&mut self, id: ThreadId, commit: &Commit) -> Result<(), NotYet> {
+        if self.sessions.len() == 0 {
+            // Nobody is here to hear it, nor to have heard what was before: whoever comes reads anew.
+            self.threads.forget(id);
+            return Ok(());
+        }
         let state = self.threads.entry(id, self.now);
         if let Some(delivered) = state.delivered {
             if commit.modseq() <= delivered {
@@ -24,7 +29,7 @@ impl HubState {
             }
         }
         let roster = state.roster.as_mut().ok_or(NotYet::Roster)?;
-        if roster.is_stale(self.now, self.config.roster_believed) || !roster.apply(commit) {
+        if !roster.apply(commit) {
             return Err(NotYet::Roster);
         }
         state.delivered = Some(commit.modseq());
@@ -48,6 +53,7 @@ impl HubState {
             }
         }
         self.tell(id, commit);
+        self.refresh_if_stale(id);
         Ok(())
     }
 

@@ -89,6 +89,12 @@ impl Hub {
         self.shared.sessions.load(Ordering::Relaxed)
     }
 
+    /// Whether the hub runs, or will: once its task has ended nobody hears anything any more.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.inputs.is_closed()
+    }
+
     /// How many threads the hub remembers something of.
     #[must_use]
     pub fn threads(&self) -> usize {

@@ -115,19 +115,17 @@ impl DialectService {
         identity: Identity,
         socket: Socket,
     ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
-        let (actor_role, until) = (identity.user.role.clone(), self.end_of(identity.expires_at));
-        let user = match self.messaging.sighted(identity.user.clone()).await {
-            Ok(user) => user,
+        let until = self.end_of(identity.expires_at);
+        let id = self.messaging.new_session_id();
+        let (origin, within) = (Origin::Session(id), (dialect.within)());
+        let (actor, user) = match self.messaging.actor_of(&identity, origin, within.clone()).await {
+            Ok(known) => known,
             Err(error) => {
                 // The token says enough to go on; the directory hears of the user another time.
                 tracing::warn!(%error, "a user could not be kept");
-                Arc::new(identity.user)
+                let user = Arc::new(identity.user);
+                (Actor { within, ..Actor::new(user.id.clone(), user.role.clone(), origin) }, user)
             }
-        };
-        let id = self.messaging.new_session_id();
-        let actor = Actor {
-            within: (dialect.context_kind)(),
-            ..Actor::new(user.id.clone(), actor_role, Origin::Session(id))
         };
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
@@ -261,11 +259,11 @@ impl Service for DialectService {
             Ok(identity) => return self.welcome(dialect, identity, socket).await,
             Err(failure) => failure,
         };
-        // On one connection one may try as often as one may open connections, and no more.
+        // Whoever keeps trying on one connection uses up the budget of their address as with new ones.
         if let Some(peer) = request.handshake().peer()
             && self.messaging.limiter().take(Budget::Strangers(peer.ip())).is_err()
         {
-            socket.close(Reason::Closed("too many attempts"));
+            return Err(tidings_socketio::Refused::new("Too many requests"));
         }
         match (dialect.socket.handshake.refused)(&failure) {
             Refused::Disconnected => {

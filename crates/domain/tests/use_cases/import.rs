@@ -307,6 +307,53 @@ fn threads_before_one_that_fails_are_kept() {
     });
 }
 
+/// Time never runs back within a thread: what is dated ahead would hold it there.
+#[test]
+fn nothing_comes_from_the_future() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let ahead = |millis: i64| fixture.now().plus_millis(5 * 60_000 + millis);
+        let dated = |at: Timestamp| {
+            let by_alice = message(&fixture, Some(ALICE), "when?", 0);
+            let thread = || ImportThread { id: fixture.thread_id(), key: None, ..a_thread(&fixture) };
+            [
+                ImportThread { messages: vec![ImportMessage { created_at: at, ..by_alice }], ..thread() },
+                ImportThread { created_at: at, ..thread() },
+                ImportThread {
+                    members: vec![ImportMember { read_until: Some(at), ..member(ALICE, None) }],
+                    ..thread()
+                },
+            ]
+        };
+        for thread in dated(ahead(1)) {
+            let id = thread.id;
+            assert_eq!(problem(&messaging, thread).await, ImportProblem::InFuture);
+            assert_eq!(fixture.stores.threads.thread(id).await, Ok(None));
+        }
+        // Clocks differ a little.
+        for thread in dated(ahead(0)) {
+            does(&messaging, thread).await;
+        }
+    });
+}
+
+/// As with a live send: who writes has read what is above.
+#[test]
+fn who_wrote_has_read_up_to_there() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let messages = vec![
+            message(&fixture, Some(ALICE), "one", 1),
+            message(&fixture, Some(BOB), "two", 2),
+            message(&fixture, Some(ALICE), "three", 3),
+        ];
+        let thread = ImportThread { messages, ..a_thread(&fixture) };
+        does(&messaging, thread.clone()).await;
+        assert_eq!(fixture.entry(ALICE, thread.id).await.unread, 0);
+        assert_eq!(fixture.entry(BOB, thread.id).await.unread, 1);
+    });
+}
+
 #[test]
 fn each_problem_has_its_kind() {
     let id = MessageId::from_uuid(uuid::Uuid::from_u128(1));
@@ -315,6 +362,7 @@ fn each_problem_has_its_kind() {
         (ImportProblem::UnknownSender(id), ErrorKind::Invalid),
         (ImportProblem::Twice(id), ErrorKind::Invalid),
         (ImportProblem::Members, ErrorKind::Invalid),
+        (ImportProblem::InFuture, ErrorKind::Invalid),
         (ImportProblem::TooOld(id), ErrorKind::Conflict),
         (ImportProblem::InOtherThread(id), ErrorKind::Conflict),
         (ImportProblem::OtherThread, ErrorKind::Conflict),

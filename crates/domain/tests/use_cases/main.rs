@@ -14,6 +14,8 @@ mod notices;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
+mod paging;
+#[cfg(test)]
 mod summaries;
 #[cfg(test)]
 mod within;

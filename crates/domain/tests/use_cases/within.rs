@@ -6,20 +6,20 @@ use std::sync::Mutex;
 use tidings_domain::error::Classify;
 use tidings_domain::id::UserId;
 use tidings_domain::messaging::{
-    AddSummary, Deps, ListSummaries, MarkError, MarkRead, MarkTarget, Messaging, OwnMessage, PageMessages,
-    ReadError, SendError, SummaryError,
+    AddSummary, Deps, FindThread, ListSummaries, ListThreads, MarkError, MarkRead, MarkTarget, Messaging,
+    OpenError, OwnMessage, PageMessages, ReadError, SendError, SummaryError,
 };
-use tidings_domain::page::{PageEnd, PageLimit};
+use tidings_domain::page::{PageEnd, PageLimit, ThreadPage};
 use tidings_domain::ports::{Budget, Limiter, TooMany};
 use tidings_domain::summary::SummaryContent;
 use tidings_domain::thread::NewThread;
-use tidings_domain::user::Actor;
-use tidings_testkit::{ALICE, BOB, CAROL, campaign};
+use tidings_domain::user::{Actor, Within};
+use tidings_testkit::{ALICE, BOB, CAROL, DAVE, Person, campaign};
 
-use crate::world::{on_a_store, sends, tries_to_send};
+use crate::world::{on_a_store, opening, sends, tries_to_send};
 
 fn within(kind: &str, actor: Actor) -> Actor {
-    Actor { within: Some(kind.parse().unwrap()), ..actor }
+    Actor { within: Some(Within { kind: kind.parse().unwrap(), members_max: 2 }), ..actor }
 }
 
 #[test]
@@ -27,14 +27,22 @@ fn threads_of_another_kind_do_not_exist_for_reads_and_writes() {
     on_a_store(async |fixture| {
         let messaging = fixture.messaging();
         let about = NewThread { context: Some(campaign("1")), ..fixture.group(&[ALICE, BOB]) };
-        let threads = [fixture.created(about).await.id, fixture.opened(&[ALICE, BOB]).await.id];
+        let group = NewThread { context: Some(campaign("1")), ..fixture.group(&[ALICE, BOB, CAROL]) };
+        let threads = [
+            fixture.created(about).await.id,
+            fixture.opened(&[ALICE, BOB]).await.id,
+            fixture.created(group).await.id,
+        ];
         for thread in threads {
             fixture.says(thread, BOB, "hello").await;
         }
         let content = SummaryContent::parse("in short".to_owned(), vec![], vec![], None).unwrap();
-        for (kind, thread, exists) in
-            [("campaign", threads[0], true), ("job", threads[0], false), ("campaign", threads[1], false)]
-        {
+        for (kind, thread, exists) in [
+            ("campaign", threads[0], true),
+            ("job", threads[0], false),
+            ("campaign", threads[1], false),
+            ("campaign", threads[2], false),
+        ] {
             let before = fixture.thread(thread).await;
             // To a stranger too: whether the thread is there at all cannot be told from the answers.
             let ada = within(kind, ALICE.actor());
@@ -69,7 +77,7 @@ fn threads_of_another_kind_do_not_exist_for_reads_and_writes() {
             }
             if !exists {
                 assert_eq!(fixture.thread(thread).await, before, "nothing changed");
-                let stranger = within(kind, CAROL.actor());
+                let stranger = within(kind, DAVE.actor());
                 let viewed = messaging.view_thread(&stranger, thread).await;
                 assert_eq!(viewed.unwrap_err(), ReadError::UnknownThread);
             }
@@ -83,7 +91,7 @@ struct Few(Mutex<Vec<(UserId, u32)>>);
 
 impl Limiter for Few {
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
-        let Budget::Sends(user) = budget else { return Ok(()) };
+        let (Budget::Sends(user) | Budget::Opens(user)) = budget else { return Ok(()) };
         let mut left = self.0.lock().unwrap();
         let own = left.iter_mut().find(|(of, _)| of == user).map(|(_, left)| left);
         match own {
@@ -110,8 +118,38 @@ fn who_has_used_up_their_budget_sends_nothing() {
         assert_eq!(error.code(), "rate-limited");
         assert_eq!(fixture.messages(thread).await.len(), 2);
         assert_eq!(fixture.heard.heard_of(thread).len(), 3);
+        let content = SummaryContent::parse("in short".to_owned(), vec![], vec![], None).unwrap();
+        let add = AddSummary { thread, content };
+        let error = messaging.add_summary(&ALICE.actor(), add).await.unwrap_err();
+        assert_eq!(error, SummaryError::TooMany(TooMany { retry_after_ms: 1_234 }));
+        let open = opening(campaign("1"), ALICE.party(), CAROL.party());
+        let error = messaging.open_thread(&ALICE.actor(), open).await.unwrap_err();
+        assert_eq!(error, OpenError::TooMany(TooMany { retry_after_ms: 1_234 }));
         // The other one's budget is theirs, and reading costs nothing of it.
         sends(&messaging, BOB, thread, "mine").await;
         assert!(messaging.view_thread(&ALICE.actor(), thread).await.is_ok());
+    });
+}
+
+#[test]
+fn lists_and_searches_pass_over_what_does_not_exist() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let about = |people: &[Person]| NewThread { context: Some(campaign("1")), ..fixture.group(people) };
+        let pair = fixture.created(about(&[ALICE, BOB])).await.id;
+        fixture.clock.advance(1);
+        let group = fixture.created(about(&[ALICE, BOB, CAROL])).await.id;
+        fixture.says(group, BOB, "to all").await;
+        let page = ThreadPage { about: None, below: None, skip: 0, limit: PageLimit::MAX };
+        for (actor, first, count, unread) in
+            [(ALICE.actor(), group, 2, 1), (within("campaign", ALICE.actor()), pair, 1, 0)]
+        {
+            let find = FindThread { context: campaign("1"), with: vec![BOB.id()] };
+            let found = messaging.find_thread(&actor, find).await.unwrap();
+            assert_eq!(found.map(|view| view.thread.id), Some(first));
+            assert_eq!(messaging.unread_about(&actor, campaign("1")).await, Ok(unread));
+            let list = messaging.list_threads(&actor, ListThreads { page: page.clone() }).await.unwrap();
+            assert_eq!(list.len(), count);
+        }
     });
 }

@@ -132,9 +132,10 @@ pub async fn a_lease_holds_and_ends(fixture: &Fixture) {
     }
 }
 
-/// A finished job is gone. One that is given back is due at the time said, with what is left of its work, its own time
-/// unchanged, in its place among the others. Whoever lost a job to another claim has no say in it any more, and what
-/// nobody knows is not an error.
+/// A finished job is gone; one that is given back is due at the time said, with what is left of its work.
+///
+/// Its own time is unchanged, its place among the others the new one. Whoever lost a job to another claim has no say in
+/// it any more, and what nobody knows is not an error.
 pub async fn jobs_are_finished_and_given_back(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
     let (first, second) = (enqueued(fixture, thread, 0).await, enqueued(fixture, thread, 10).await);

@@ -38,6 +38,7 @@ use crate::store::{Control, GatedStore};
 pub(crate) static GROUPS: Dialect = Dialect {
     name: "groups",
     expresses: |_| true,
+    within: || None,
     socket: Socket { namespace: "/groups", ..DIALECT.socket },
     ..DIALECT
 };

@@ -63,7 +63,7 @@ fn role(who: &str) -> &'static str {
 }
 
 pub(crate) fn actor(who: &str, origin: Origin) -> Actor {
-    let within = (DIALECT.context_kind)();
+    let within = (DIALECT.within)();
     Actor { within, ..Actor::new(who.parse().unwrap(), Some(role(who).parse().unwrap()), origin) }
 }
 

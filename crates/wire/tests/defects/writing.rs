@@ -219,5 +219,12 @@ fn d14_a_send_is_one_commit_with_one_time() {
         let (_, list) = world.rest("ada", "GET", "/threads", "").await;
         assert_eq!(list[0]["lastMessageAt"], list[0]["messages"][0]["createdAt"]);
         assert_eq!(list[0]["unreadCount"], 0, "who answers has read");
+        // Nor do two clocks, of which one is behind, put an answer before its question.
+        world.clock.advance(-60_000);
+        world.said("bob", &thread, "by another node").await;
+        let (_, list) = world.rest("ada", "GET", "/threads", "").await;
+        let (_, messages) = world.rest("ada", "GET", &format!("/threads/{thread}/messages"), "").await;
+        assert_eq!(list[0]["lastMessageAt"], messages[0]["createdAt"]);
+        assert!(messages[0]["createdAt"].as_str() >= messages[1]["createdAt"].as_str(), "{messages}");
     });
 }

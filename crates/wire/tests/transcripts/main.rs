@@ -42,6 +42,7 @@ const DIALECTS: &[(&Dialect, &[&str])] = &[(
 const HOST_CODES: &[&str] = &[
     "body-too-large",
     "idempotency-key-reused",
+    "import-in-future",
     "import-members",
     "import-message-in-other-thread",
     "import-message-too-old",

@@ -252,7 +252,7 @@ impl World {
         let role = claimed.role.clone();
         let user = self.messaging.sighted(claimed).await.map_err(told)?;
         let id: UserId = user.id.clone();
-        let within = (self.dialect.context_kind)();
+        let within = (self.dialect.within)();
         Ok((Actor { within, ..Actor::new(id, role, origin) }, user))
     }
 
