@@ -179,3 +179,6 @@ impl Connection {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

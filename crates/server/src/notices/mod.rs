@@ -90,3 +90,6 @@ impl Counters {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
