@@ -29,7 +29,7 @@ const alice = person("alice", "ADVERTISER", "Alice");
 const bob = person("bob", "PROMOTER", "Bob");
 const carol = person("carol", "ADVERTISER", "Carol");
 const server = await Served.start({
-  config: `[auth.issuers.web]\njwks_url = "http://127.0.0.1:${issuer.address().port}/keys"\ndialects = ["campaign"]\n`,
+  config: `[auth.issuers.web]\njwks_url = "http://127.0.0.1:${issuer.address().port}/keys"\ndialects = ["campaign"]\n[notices]\nafter = "2s"\n`,
   env: { JWT_SECRET: world.secret },
 });
 talkTo(server);
@@ -44,6 +44,21 @@ step("D1: of two sockets either may go; the other still hears, and types on", as
     await stays.next("newMessage", ({ content }) => content === `after ${closed}`);
     stays.close();
   }
+});
+
+step("D1, D11: who is connected on any socket gets no notice; who is away gets one, later than the sender their answer", async () => {
+  const [{ id: here }, { id: away }] = [await thread(alice, bob), await thread(alice, person("zoe", "PROMOTER", "Zoe"))];
+  const sockets = [await Client.of(bob), await Client.of(bob)];
+  sockets[0].close();
+  await post(alice, here, "a secret for bob");
+  await sockets[1].next("newMessage", ({ content }) => content === "a secret for bob");
+  await post(alice, away, "a secret for zoe");
+  const notice = (user, threadId) => new RegExp(`notices.*user=${user} thread=${threadId} unread=1`);
+  // The answer is here already, and has waited for no notice.
+  assert.doesNotMatch(server.log, notice("zoe", away));
+  await server.says(notice("zoe", away));
+  assert.doesNotMatch(server.log, notice("bob", here), "his was due before hers");
+  assert.ok(!server.log.includes("a secret"), "nothing of the messages is in the log");
 });
 
 step("D9: what is sent with the CONNECT, before anybody is known, is done in order once they are", async () => {

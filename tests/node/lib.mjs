@@ -127,6 +127,12 @@ export class Client {
     assert.deepEqual(payload, { threadId });
   }
 
+  /** Stays connected beyond its step. */
+  kept() {
+    open.delete(this);
+    return this;
+  }
+
   close() {
     this.socket.disconnect();
     open.delete(this);

@@ -22,12 +22,13 @@ export async function tidings(cwd, env, ...args) {
 }
 
 export class Served {
-  /** A server with this `tidings.toml` and these variables; `${PORT}` of its first start stays its port. */
+  /** A server with this `tidings.toml` and these variables; the port of its first start stays its port. */
   static async start({ config = "", env = {}, cwd } = {}) {
     const self = new Served();
     self.cwd = cwd ?? (await folder());
     self.env = env;
     self.log = "";
+    self.waiters = new Set();
     self.port = 0;
     await writeFile(join(self.cwd, "tidings.toml"), config);
     atEnd(() => self.child?.kill("SIGKILL"));
@@ -49,12 +50,23 @@ export class Served {
         this.log += text;
         const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(this.log.slice(from));
         if (found) resolve(Number(found[1]));
+        for (const waiter of this.waiters) waiter();
       };
       for (const pipe of [this.child.stdout, this.child.stderr]) pipe.setEncoding("utf8").on("data", note);
     });
     const early = this.gone.then((how) => Promise.reject(new Error(`the server ended with ${JSON.stringify(how)}:\n${this.log}`)));
     early.catch(() => {});
     this.port = await within(Promise.race([listening, early]), () => `the server listens:\n${this.log}`);
+  }
+
+  /** Waits until it has logged what matches. */
+  says(pattern) {
+    const said = new Promise((resolve) => {
+      const look = () => pattern.test(this.log) && resolve(this.waiters.delete(look));
+      this.waiters.add(look);
+      look();
+    });
+    return within(said, () => `the server says ${pattern}:\n${this.log}`);
   }
 
   /** Asks it to end, as a supervisor does, and waits until it has. */

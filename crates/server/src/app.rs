@@ -70,8 +70,11 @@ impl App {
         let verifier = verifier(config, secret, &store, &background)?;
         let sockets = sockets(config, &hub, &messaging, &verifier, &connections);
         let draining = Draining::default();
-        let mut rest =
-            rest(config, &messaging, &verifier).merge(health::router(messaging.clone(), draining.clone()));
+        let mut rest = rest(config, &messaging, &verifier).merge(health::router(
+            messaging.clone(),
+            hub.clone(),
+            draining.clone(),
+        ));
         let mut metrics_port = None;
         if let Some(metrics) = metrics {
             let page = Page { metrics: metrics.clone(), hub: hub.clone(), sockets: sockets.clone() };

@@ -25,6 +25,7 @@ type Store<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C as 
 #[derive(Debug)]
 pub(crate) struct Rates<C: Clock = DefaultClock> {
     sends: Option<Buckets<UserId, C>>,
+    opens: Option<Buckets<UserId, C>>,
     requests: Option<Buckets<UserId, C>>,
     events: Option<Buckets<UserId, C>>,
     strangers: Option<Buckets<IpAddr, C>>,
@@ -35,6 +36,7 @@ impl<C: Clock + Clone> Rates<C> {
     pub(crate) fn new(settings: &RateSettings, clock: &C) -> Self {
         Self {
             sends: Buckets::new(settings.sends, "sends", clock),
+            opens: Buckets::new(settings.opens, "opens", clock),
             requests: Buckets::new(settings.requests, "requests", clock),
             events: Buckets::new(settings.events, "events", clock),
             strangers: Buckets::new(settings.strangers, "strangers", clock),
@@ -43,7 +45,10 @@ impl<C: Clock + Clone> Rates<C> {
 
     /// Forgets the buckets that are full again: they are as good as new ones.
     fn tidy(&self) {
-        [&self.sends, &self.requests, &self.events].into_iter().flatten().for_each(Buckets::tidy);
+        [&self.sends, &self.opens, &self.requests, &self.events]
+            .into_iter()
+            .flatten()
+            .for_each(Buckets::tidy);
         self.strangers.iter().for_each(Buckets::tidy);
     }
 }
@@ -69,6 +74,7 @@ where
         };
         match budget {
             Budget::Sends(user) => of_user(&self.sends, user),
+            Budget::Opens(user) => of_user(&self.opens, user),
             Budget::Requests(user) => of_user(&self.requests, user),
             Budget::Events(user) => of_user(&self.events, user),
             Budget::Strangers(address) => match &self.strangers {
@@ -144,6 +150,7 @@ mod tests {
         };
         let settings = RateSettings {
             sends: sends.map(rate),
+            opens: None,
             requests: None,
             events: Some(rate((3, 1))),
             strangers: Some(rate((2, 60))),

@@ -140,7 +140,8 @@ impl Config {
 
     /// The pages that may connect.
     pub(crate) fn origins(&self) -> Origins {
-        let fallback = Origins { loopback: self.is_demo(), ..Origins::default() };
+        // While nobody but this machine can connect, or a proxy on it, pages on it may: nothing here rests on cookies.
+        let fallback = Origins { loopback: self.server.listen.ip().is_loopback(), ..Origins::default() };
         self.origins.clone().unwrap_or(fallback)
     }
 

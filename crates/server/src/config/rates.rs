@@ -11,17 +11,19 @@ const RATE: &str = "a number and a time: 20 per 10s; or off";
 /// The longest time of a rate: what is kept of a key is forgotten after it.
 const WINDOW_MAX: Duration = Duration::from_hours(24);
 
-static ALL: [Key; 4] = [
+static ALL: [Key; 5] = [
     Key::new(
         "limits.sends",
-        "\"20 per 10s\"",
+        "\"600 per 5m\"",
         RATE,
-        "How many messages a user may send. As of all rates: so many at once, and over that time so many again.",
+        "How many messages and summaries a user may send: 20 per 10 s in the long run, and a reconnecting client's \
+         backlog at once. As of all rates: so many at once, and over that time so many again.",
     ),
+    Key::new("limits.opens", "\"100 per 10m\"", RATE, "How many threads a user may open."),
     Key::new("limits.requests", "\"600 per 60s\"", RATE, "How many REST requests a user may make."),
     Key::new(
         "limits.events",
-        "\"300 per 10s\"",
+        "\"1200 per 40s\"",
         RATE,
         "How many events a user may send over all of their sockets. Clients that tell of every key pressed send up to \
          30 a second.",
@@ -47,14 +49,21 @@ pub(crate) struct Rate {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct RateSettings {
     pub(crate) sends: Option<Rate>,
+    pub(crate) opens: Option<Rate>,
     pub(crate) requests: Option<Rate>,
     pub(crate) events: Option<Rate>,
     pub(crate) strangers: Option<Rate>,
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<RateSettings> {
-    let [sends, requests, events, strangers] = ALL.each_ref().map(|key| source.read(key, rate));
-    Some(RateSettings { sends: sends?, requests: requests?, events: events?, strangers: strangers? })
+    let [sends, opens, requests, events, strangers] = ALL.each_ref().map(|key| source.read(key, rate));
+    Some(RateSettings {
+        sends: sends?,
+        opens: opens?,
+        requests: requests?,
+        events: events?,
+        strangers: strangers?,
+    })
 }
 
 fn rate(value: &toml::Value) -> Result<Option<Rate>, Wrong> {
