@@ -29,6 +29,7 @@ impl Few {
     }
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "there are as many of everything else as one likes")]
 impl Limiter for Few {
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
         let left = match budget {
