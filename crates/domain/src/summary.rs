@@ -51,6 +51,7 @@ pub struct SummaryPoint {
 
 /// Why a summary was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidSummary {
     /// The text breaks a rule.
     #[error("summary {0}")]

@@ -80,6 +80,7 @@ pub enum Refused {
 
 /// Why nobody is known to be acting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AuthFailure {
     /// There is no token, or no header of the right form.
     Missing,
@@ -137,6 +138,7 @@ pub enum Intent {
 
 /// What an [`Intent`] came to.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Answer {
     /// The use case's outcome.
     Executed(Box<Outcome>),
@@ -152,6 +154,7 @@ pub enum Answer {
 
 /// Why an event was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EventError {
     /// It could not be understood.
     Refused(Refusal),

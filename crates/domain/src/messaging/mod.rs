@@ -105,8 +105,8 @@ impl Deps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Whether only users and objects that the host has told about may have threads. Otherwise the ids of a caller's
-    /// own are taken as they come.
+    /// Whether only objects that the host has told about, and users whom it has told about or who came with a token
+    /// that holds, may have threads. Otherwise the ids of a caller's own are taken as they come.
     pub strict: bool,
     /// After how many milliseconds those who are away are told of unread messages; never when `None`.
     pub notice_after_ms: Option<i64>,

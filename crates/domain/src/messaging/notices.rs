@@ -5,7 +5,7 @@ use crate::error::StoreError;
 use crate::id::ThreadId;
 use crate::job::{ClaimedJob, Notice, Work};
 use crate::member::Member;
-use crate::message::Message;
+use crate::message::{Message, Origin};
 use crate::page::{MessagePage, PageEnd, PageLimit};
 use crate::ports::{Attendance, NoticeDelivery};
 use crate::seq::Seq;
@@ -128,6 +128,8 @@ fn unread_of<'a>(member: &Member, messages: &'a [Message]) -> Option<(u64, &'a M
         message.seq > member.unread_above()
             && message.deleted_at.is_none()
             && message.author.user() != Some(&member.user)
+            // What was brought over is not news.
+            && message.origin != Origin::Import
     };
     let newest = messages.iter().rfind(unread)?;
     Some((messages.iter().filter(unread).count() as u64, newest))
