@@ -34,9 +34,11 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     }
     let address = listener.local_addr()?;
     let demo = if config.is_demo() { Some(Demo::set_up(&app.messaging, &secret).await?) } else { None };
+    // Before anybody can know that it is here, and ask it to end.
+    let signals = Signals::new()?;
     tell(address, &app.store, demo.as_ref());
     app.serve_on(listener);
-    signal().await?;
+    signals.any().await?;
     app.shut_down().await;
     Ok(())
 }
@@ -45,20 +47,40 @@ async fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
     TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}: {remedy}"))
 }
 
-/// Ctrl-C, or the signal with which supervisors ask a process to end.
-async fn signal() -> anyhow::Result<()> {
+/// Ctrl-C, and the signal with which supervisors ask a process to end. Heard from the moment this is made.
+struct Signals {
     #[cfg(unix)]
-    {
+    interrupt: tokio::signal::unix::Signal,
+    #[cfg(unix)]
+    terminate: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    #[cfg(unix)]
+    fn new() -> std::io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
-        let mut terminate = signal(SignalKind::terminate())?;
-        tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
-        }
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
     }
+
     #[cfg(not(unix))]
-    tokio::signal::ctrl_c().await?;
-    Ok(())
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {})
+    }
+
+    /// Waits for the first of them.
+    #[cfg(unix)]
+    async fn any(mut self) -> std::io::Result<()> {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+        Ok(())
+    }
+
+    #[cfg(not(unix))]
+    async fn any(self) -> std::io::Result<()> {
+        tokio::signal::ctrl_c().await
+    }
 }
 
 #[expect(clippy::print_stdout, reason = "what an operator needs first, whatever the log filter")]

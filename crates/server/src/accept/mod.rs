@@ -2,7 +2,8 @@
 //!
 //! What a client may not do: send a head slowly or not at all (`head_max_wait`, which is the wait for a next request as
 //! well), read its answers slowly (`write_patience`), have more connections than others (`connections_per_address`),
-//! send a large head. Slow bodies are the business of whoever reads them.
+//! send a large head. Slow bodies are the business of whoever reads them; whoever is answered while still writing is
+//! heard out for a while, so that the answer arrives.
 
 mod patient;
 mod places;
@@ -12,10 +13,11 @@ use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Request, Response};
+use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -155,16 +157,24 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was not set");
         }
+        let is_upgraded = Arc::new(AtomicBool::new(false));
+        let stream = Patient::new(stream, waits.write, Arc::clone(&is_upgraded));
         let service = hyper::service::service_fn(move |request| {
-            let answer = answer.clone();
-            async move { Ok::<_, Infallible>(answer.answer(request, peer).await) }
+            let (answer, is_upgraded) = (answer.clone(), Arc::clone(&is_upgraded));
+            async move {
+                let response = answer.answer(request, peer).await;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    is_upgraded.store(true, Ordering::Relaxed);
+                }
+                Ok::<_, Infallible>(response)
+            }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(waits.head)
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
-            .serve_connection(TokioIo::new(Patient::new(stream, waits.write)), service)
+            .serve_connection(TokioIo::new(stream), service)
             .with_upgrades();
         let mut connection = pin!(connection);
         let result = tokio::select! {

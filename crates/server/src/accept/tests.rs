@@ -305,3 +305,27 @@ async fn who_hangs_up_at_once_holds_nobody_up() {
     client.asks("/here").await;
     client.hears("/here").await;
 }
+
+#[tokio::test]
+async fn who_is_answered_while_still_writing_sees_the_answer() {
+    const BODY: usize = 4 * 1024 * 1024;
+    let world = World::new(settings()).await;
+    let mut client = world.connect().await;
+    client.say(&format!("POST /not-read HTTP/1.1\r\nhost: here\r\ncontent-length: {BODY}\r\n\r\n")).await;
+    client.say(&"x".repeat(BODY / 2)).await;
+    client.hears("200 OK").await;
+    client.say(&"x".repeat(BODY / 2)).await;
+    assert!(client.end().await.ends_with("/not-read"));
+    world.ended().await;
+}
+
+#[tokio::test]
+async fn who_never_stops_writing_is_not_heard_for_ever() {
+    let world = World::new(settings()).await;
+    let mut client = world.connect().await;
+    client.say("POST /not-read HTTP/1.1\r\nhost: here\r\ncontent-length: 999999999999\r\n\r\n").await;
+    client.hears("200 OK").await;
+    let writing = async { while client.0.write_all(&[b'x'; 64 * 1024]).await.is_ok() {} };
+    timeout(DEADLINE, writing).await.expect("the server closes the connection");
+    world.ended().await;
+}
