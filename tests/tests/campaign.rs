@@ -100,6 +100,11 @@ fn a_token_that_expires_while_connected() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_token_within_the_leeway() -> anyhow::Result<()> {
+    script("leeway")
+}
+
+#[test]
 fn a_campaign_system_moves_by_the_page() -> anyhow::Result<()> {
     script("walkthrough")
 }
