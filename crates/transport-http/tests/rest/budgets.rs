@@ -29,7 +29,6 @@ impl Few {
     }
 }
 
-#[expect(clippy::wildcard_enum_match_arm, reason = "there are as many of everything else as one likes")]
 impl Limiter for Few {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what the test is not about has no limit")]
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
