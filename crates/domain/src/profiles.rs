@@ -119,6 +119,12 @@ impl Profiles {
         Ok(user)
     }
 
+    /// A profile that is known without asking the directory.
+    pub(crate) fn remembered(&self, id: &UserId) -> Option<Arc<User>> {
+        let now = self.clock.now();
+        self.lock().get(id, now).filter(|remembered| remembered.known).map(|remembered| remembered.user)
+    }
+
     async fn recall(&self, ids: &[UserId]) -> Result<Vec<Remembered>, StoreError> {
         let now = self.clock.now();
         let mut found: Vec<Option<Remembered>> = {

@@ -107,7 +107,7 @@ impl Actor {
 pub struct Identity {
     /// The user it speaks for, as far as its claims or the directory describe them.
     pub user: User,
-    /// When it stops holding.
+    /// When it stops being accepted, with whatever its verifier allows for clocks that differ.
     pub expires_at: Timestamp,
     /// Whether it speaks for the host itself, which may use the host API; such a token enters no dialect.
     pub is_service: bool,

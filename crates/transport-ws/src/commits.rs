@@ -6,9 +6,11 @@ use tidings_domain::change::{Change, Commit};
 use tidings_domain::id::{SessionId, ThreadId, UserId};
 use tidings_domain::messaging::MessageView;
 use tidings_domain::typing::TypingChange;
+use tidings_domain::user::User;
 use tidings_wire::Heard;
 
 use crate::fanout::{Durability, Hearers};
+use crate::roster::Roster;
 use crate::state::{HubState, NotYet};
 
 impl HubState {
@@ -68,8 +70,7 @@ impl HubState {
         for change in &commit.changes {
             let view = match change {
                 Change::AppendMessage(message) | Change::ReplaceMessage(message) => {
-                    let sender = message.author.user().and_then(|user| roster.get(user));
-                    let sender = sender.map(|seat| Arc::clone(&seat.profile));
+                    let sender = message.author.user().and_then(|user| self.profile(roster, user));
                     Some(MessageView::fresh(message.clone(), sender))
                 }
                 Change::PutMember(_)
@@ -85,6 +86,12 @@ impl HubState {
                 }
             }
         }
+    }
+
+    /// How a user is called: as whoever acted last knows, or else as it was when the roster was read.
+    fn profile(&self, roster: &Roster, user: &UserId) -> Option<Arc<User>> {
+        let remembered = self.names.as_ref().and_then(|messaging| messaging.remembered(user));
+        remembered.or_else(|| roster.get(user).map(|seat| Arc::clone(&seat.profile)))
     }
 
     /// A user who takes no part any more follows the thread on no session.

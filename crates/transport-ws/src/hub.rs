@@ -144,7 +144,8 @@ impl Attendance for Hub {
 
 impl HubTask {
     /// Runs the hub on `tasks` until `stop`, then closes the sessions that are left.
-    pub fn spawn(self, messaging: Messaging, tasks: &TaskTracker, stop: CancellationToken) {
+    pub fn spawn(mut self, messaging: Messaging, tasks: &TaskTracker, stop: CancellationToken) {
+        self.state.names = Some(messaging.clone());
         let reads = Reads {
             reader: Arc::new(Reader::new(messaging, &self.state.config)),
             hub: self.hub.clone(),

@@ -37,10 +37,6 @@ pub struct DialectService {
     sends: SendMeters,
 }
 
-/// How long a session goes on after its token ended: verifiers bear with clocks that differ by as much, and a client
-/// that comes back within that time would be let in only to be closed again.
-const TOKEN_LEEWAY: Duration = Duration::from_secs(5);
-
 /// What is remembered about a client in a namespace; nothing about one that is being turned away. Dropped, however
 /// that comes about, it tells the hub that the session is gone.
 #[derive(Debug)]
@@ -75,7 +71,7 @@ impl DialectService {
     fn end_of(&self, expires_at: Timestamp) -> Option<Instant> {
         let left = expires_at.as_millis().saturating_sub(self.messaging.now().as_millis());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-        Instant::now().checked_add(left)?.checked_add(TOKEN_LEEWAY)
+        Instant::now().checked_add(left)
     }
 
     fn dialect(&self, namespace: &str) -> Option<&'static Dialect> {

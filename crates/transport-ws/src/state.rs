@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tidings_domain::change::Change;
 use tidings_domain::id::{SessionId, ThreadId};
-use tidings_domain::messaging::ReadError;
+use tidings_domain::messaging::{Messaging, ReadError};
 use tidings_domain::seq::Modseq;
 use tidings_socketio::Reason;
 use tidings_wire::EventError;
@@ -30,6 +30,8 @@ pub(crate) struct HubState {
     pub(crate) typists: Typists,
     pub(crate) meters: FrameMeters,
     presence: Arc<Presence>,
+    /// Knows how people are called; set when the hub begins to run.
+    pub(crate) names: Option<Messaging>,
     /// What is to be read; the task takes it from here.
     pub(crate) asks: Vec<Ask>,
     /// Sessions that went before the hub took note that they came.
@@ -57,6 +59,7 @@ impl HubState {
             typists: Typists::new(now),
             meters: FrameMeters::new(),
             presence,
+            names: None,
             asks: Vec::new(),
             gone_early: Vec::new(),
             now,

@@ -297,6 +297,13 @@ impl Messaging {
         self.0.profiles.of(users).await
     }
 
+    /// What others see of a user, if that is known without asking the directory: for whoever must not wait. Who has
+    /// just acted is known.
+    #[must_use]
+    pub fn remembered(&self, user: &UserId) -> Option<Arc<User>> {
+        self.0.profiles.remembered(user)
+    }
+
     /// Takes in what a verified token says of its own user, where the host has not said it already.
     ///
     /// # Errors

@@ -142,7 +142,10 @@ impl TokenVerifier for Verifier {
         let token = Unverified::parse(token)?;
         let issuer = self.signer(&token).await?;
         let claims = Verified(&token.claims);
+        let leeway_ms = i64::try_from(self.leeway.as_millis()).unwrap_or_default();
         let expires_at = claims.check(&issuer.settings, self.clock.now(), self.leeway)?;
+        // As long as it is accepted here, a session that it began goes on.
+        let expires_at = expires_at.plus_millis(leeway_ms);
         match (dialect == HOST, claims.is_service()) {
             (true, true) if issuer.settings.service => return Self::service(&claims, expires_at),
             (true, true) => return Err(TokenError("the token's issuer may not speak for services")),
