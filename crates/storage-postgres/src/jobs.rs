@@ -1,0 +1,120 @@
+//! Jobs: claimed, finished and given back.
+
+use async_trait::async_trait;
+use sqlx::{FromRow, PgConnection};
+use tidings_domain::error::StoreError;
+use tidings_domain::id::{JobId, ThreadId};
+use tidings_domain::job::{ClaimedJob, Job, Work};
+use tidings_domain::page::PageLimit;
+use tidings_domain::ports::JobRepository;
+use tidings_domain::seq::Seq;
+use tidings_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::PgStore;
+use crate::queue::{Done, Errand, mismatched};
+
+/// Passes over what another process claims at this moment.
+const CLAIM: &str = "with due as (select id, claimable_at from job where claimable_at <= $1 \
+    order by claimable_at, id limit $3 for update skip locked) \
+    update job j set claimable_at = $2, attempts = j.attempts + 1 from due where j.id = due.id \
+    returning j.id, j.kind, j.thread_id, j.from_seq, j.due_at, j.attempts, due.claimable_at";
+const FINISH: &str = "delete from job where id = $1";
+const RETRY: &str = "update job set claimable_at = $2 where id = $1";
+const NEXT: &str = "select min(claimable_at) from job";
+
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[CLAIM, FINISH, RETRY, NEXT];
+
+/// Work as columns: its kind, its thread and the first message.
+pub(crate) const fn work_code(work: &Work) -> (i16, ThreadId, Seq) {
+    match work {
+        Work::NotifyUnread { thread, from } => (0, *thread, *from),
+    }
+}
+
+#[derive(Debug, FromRow)]
+struct JobRow {
+    id: Uuid,
+    kind: i16,
+    thread_id: Uuid,
+    from_seq: i64,
+    due_at: i64,
+    attempts: i32,
+    /// Before it was claimed.
+    claimable_at: i64,
+}
+
+impl JobRow {
+    fn claimed(&self) -> Result<ClaimedJob, sqlx::Error> {
+        let corrupt = |what: &str| sqlx::Error::Decode(what.into());
+        let thread = ThreadId::from_uuid(self.thread_id);
+        let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);
+        let work = match self.kind {
+            0 => Work::NotifyUnread { thread, from },
+            _ => return Err(corrupt("a job's kind")),
+        };
+        let job = Job { id: JobId::from_uuid(self.id), due_at: Timestamp::from_millis(self.due_at), work };
+        Ok(ClaimedJob { job, attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX) })
+    }
+}
+
+/// Takes due jobs, in the transaction that the connection is in.
+pub(crate) async fn claim(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: PageLimit,
+) -> Result<Vec<ClaimedJob>, sqlx::Error> {
+    let query = sqlx::query_as::<_, JobRow>(CLAIM)
+        .bind(now.as_millis())
+        .bind(lease_until.as_millis())
+        .bind(i64::from(limit.get()));
+    let mut rows = query.fetch_all(connection).await?;
+    // What an update returns has no order.
+    rows.sort_unstable_by_key(|row| (row.claimable_at, row.id));
+    rows.iter().map(JobRow::claimed).collect()
+}
+
+pub(crate) async fn finish(connection: &mut PgConnection, id: JobId) -> Result<(), sqlx::Error> {
+    sqlx::query(FINISH).bind(*id.as_uuid()).execute(connection).await.map(drop)
+}
+
+pub(crate) async fn retry(
+    connection: &mut PgConnection,
+    id: JobId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(RETRY).bind(*id.as_uuid()).bind(at.as_millis()).execute(connection).await.map(drop)
+}
+
+#[async_trait]
+impl JobRepository for PgStore {
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        match self.errands.put(Errand::Claim { now, lease_until, limit }).await? {
+            Done::Claimed(claimed) => Ok(claimed),
+            Done::Done | Done::User(_) => Err(mismatched()),
+        }
+    }
+
+    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
+        self.errands.put(Errand::Finish(id)).await.map(drop)
+    }
+
+    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
+        self.errands.put(Errand::Retry { id, at }).await.map(drop)
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.readers.take().await?;
+        let found = reader.optional(sqlx::query_as::<_, (Option<i64>,)>(NEXT)).await?;
+        reader.done().await;
+        Ok(found.and_then(|(at,)| at).map(Timestamp::from_millis))
+    }
+}
