@@ -14,7 +14,7 @@ const THREADS: &str = "select nextval('thread_number') from generate_series(1, $
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[MESSAGE_BLOCK, THREADS];
 
-/// Numbers that nobody else has. A transaction works on a copy, so that what it did not commit is used by the next.
+/// Numbers that nobody else has. A batch works on a copy, so that what was not committed is used by the next.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Numbers {
     next_message: u64,

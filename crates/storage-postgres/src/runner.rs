@@ -199,12 +199,12 @@ impl Runner {
     }
 
     async fn prepare(
-        &self,
+        &mut self,
         link: &mut Link,
         jobs: &[Pending],
         locked: Locked,
     ) -> Result<Prepared, Failure> {
-        let prepared = prepare(&mut link.connection, jobs, locked, self.numbers.clone());
+        let prepared = prepare(&mut link.connection, jobs, locked, &mut self.numbers);
         // Longer than any single statement may take, locks included.
         let limit = self.shared.config.answer_max();
         match tokio::time::timeout(limit, prepared).await {

@@ -89,7 +89,7 @@ pub(crate) async fn prepare(
     connection: &mut PgConnection,
     jobs: &[Pending],
     locked: Locked,
-    mut numbers: Numbers,
+    numbers: &mut Numbers,
 ) -> Result<Prepared, Failure> {
     connection.execute("begin").await?;
     let all = || jobs.iter().map(|waiting| &waiting.job);
@@ -99,7 +99,8 @@ pub(crate) async fn prepare(
     let last = loaded.threads.values().map(|(_, last)| *last).max().unwrap_or(0);
     let (messages, threads) = wanted_numbers(included());
     numbers.reserve(connection, messages, last, threads).await?;
-    let mut batch = Batch::new(loaded, included(), numbers);
+    // A copy: what is not committed is used by the next.
+    let mut batch = Batch::new(loaded, included(), numbers.clone());
     let outcomes = run(&mut batch, jobs, &skipped)?;
     let written = if batch.is_unchanged() {
         connection.execute("rollback").await?;

@@ -15,7 +15,7 @@ use tokio_util::task::TaskTracker;
 use cluster::Database;
 
 async fn open(notifier: Arc<dyn Notifier>) -> Stores {
-    let database = Database::new();
+    let database = Database::recycled();
     let config = PgConfig { lanes: 1, ..database.config() };
     let store = PgStore::open(config, notifier, &TaskTracker::new()).await.expect("a new database opens");
     Stores::of(store).keeping(database)

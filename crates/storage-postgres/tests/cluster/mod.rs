@@ -10,7 +10,6 @@ use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, LazyLock, OnceLock, mpsc};
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
@@ -129,10 +128,11 @@ impl Cluster {
 enum Ask {
     /// A new one, migrated; answers its URL.
     Make(mpsc::Sender<String>),
-    Drop(String),
+    /// One whose schema is as it was made: it is emptied and used again.
+    Recycle(String),
 }
 
-/// Makes databases and drops them, on a thread of its own that outlives every test's runtime.
+/// Makes databases, on a thread of its own that outlives every test's runtime.
 fn keeper() -> &'static mpsc::Sender<Ask> {
     static KEEPER: LazyLock<mpsc::Sender<Ask>> = LazyLock::new(|| {
         let (ask, asked) = mpsc::channel();
@@ -145,29 +145,41 @@ fn keeper() -> &'static mpsc::Sender<Ask> {
     &KEEPER
 }
 
+const EMPTY: &str = "delete from thread; delete from member; delete from message; delete from summary; \
+    delete from job; delete from person; delete from subject; delete from context; \
+    select setval('thread_number', 1, false), setval('message_number', 1, false), setval('user_number', 1, false)";
+
 async fn keep(asked: &mpsc::Receiver<Ask>) {
-    let url = |database: &str| match std::env::var_os("TEST_DATABASE_URL") {
-        None => shared().url(database),
-        Some(url) => with_database(url.to_str().expect("TEST_DATABASE_URL is a URL"), database),
-    };
+    let given = std::env::var_os("TEST_DATABASE_URL");
+    let given = given.as_ref().map(|url| url.to_str().expect("TEST_DATABASE_URL is a URL"));
+    let url = |database: &str| given.map_or_else(|| shared().url(database), |url| with_database(url, database));
     let mine = |name: &str| format!("tidings_{}_{name}", std::process::id());
-    let admin = match std::env::var_os("TEST_DATABASE_URL") {
-        None => url("postgres"),
-        Some(url) => url.to_str().expect("TEST_DATABASE_URL is a URL").to_owned(),
-    };
+    let admin = given.map_or_else(|| url("postgres"), str::to_owned);
     let mut connection = PgConnection::connect(&admin).await.expect("the test server answers");
     let template = mine("template");
     execute(&mut connection, format!("create database {template}")).await;
     PgStore::migrate(&PgConfig::at(url(&template))).await.expect("an empty database migrates");
-    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let (mut made, mut free): (u32, Vec<String>) = (0, Vec::new());
     while let Ok(ask) = asked.recv() {
         match ask {
             Ask::Make(reply) => {
-                let name = mine(&COUNT.fetch_add(1, Ordering::Relaxed).to_string());
-                execute(&mut connection, format!("create database {name} template {template}")).await;
+                let name = if let Some(name) = free.pop() {
+                    let users = format!("select pg_terminate_backend(pid, 5000) from pg_stat_activity \
+                        where datname = '{name}'");
+                    execute(&mut connection, users).await;
+                    let mut inside = PgConnection::connect(&url(&name)).await.unwrap();
+                    inside.execute(EMPTY).await.unwrap();
+                    inside.close().await.unwrap();
+                    name
+                } else {
+                    made += 1;
+                    let name = mine(&made.to_string());
+                    execute(&mut connection, format!("create database {name} template {template}")).await;
+                    name
+                };
                 reply.send(url(&name)).ok();
             }
-            Ask::Drop(name) => execute(&mut connection, format!("drop database {name} with (force)")).await,
+            Ask::Recycle(name) => free.push(name),
         }
     }
 }
@@ -189,16 +201,25 @@ fn shared() -> &'static Cluster {
     SHARED.get_or_init(Cluster::start)
 }
 
-/// A database of one's own, with the schema in it. Dropped with this.
+/// A database of one's own, with the schema in it.
 pub(crate) struct Database {
     pub(crate) url: String,
+    recycled: bool,
 }
 
 impl Database {
     pub(crate) fn new() -> Self {
         let (reply, made) = mpsc::channel();
         keeper().send(Ask::Make(reply)).ok();
-        Self { url: made.recv().expect("the keeper of databases works; its panic says more") }
+        let url = made.recv().expect("the keeper of databases works; its panic says more");
+        Self { url, recycled: false }
+    }
+
+    /// One that is used through a store alone, and may serve another test afterwards.
+    pub(crate) fn recycled() -> Self {
+        let mut database = Self::new();
+        database.recycled = true;
+        database
     }
 
     pub(crate) fn config(&self) -> PgConfig {
@@ -208,9 +229,11 @@ impl Database {
 
 impl Drop for Database {
     fn drop(&mut self) {
-        let path = self.url.split('?').next().unwrap_or_default();
-        let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-        keeper().send(Ask::Drop(name)).ok();
+        if self.recycled {
+            let path = self.url.split('?').next().unwrap_or_default();
+            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
+            keeper().send(Ask::Recycle(name)).ok();
+        }
     }
 }
 
