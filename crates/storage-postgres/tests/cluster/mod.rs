@@ -117,6 +117,13 @@ impl Cluster {
             .current_dir("/"));
     }
 
+    /// Stops it and starts it again as the replica of nobody.
+    pub(crate) fn become_a_replica(&self) {
+        self.control(&["stop", "-m", "fast"]);
+        run(unprivileged(Path::new("touch")).arg(self.folder.join("data/standby.signal")).current_dir("/"));
+        self.control(&["start"]);
+    }
+
     /// Where a database of this server is.
     pub(crate) fn url(&self, database: &str) -> String {
         let folder = self.folder.display().to_string().replace('/', "%2F");
