@@ -54,11 +54,7 @@ pub(crate) struct Batch {
 }
 
 impl Batch {
-    pub(crate) fn new<'a>(
-        loaded: Loaded,
-        jobs: impl Iterator<Item = &'a Request>,
-        numbers: Numbers,
-    ) -> Self {
+    pub(crate) fn new<'a>(loaded: Loaded, jobs: impl Iterator<Item = &'a Request>, numbers: Numbers) -> Self {
         let Loaded { threads, by_key, members, messages, keyed } = loaded;
         let room = |(id, (thread, last)): (ThreadId, (Thread, u64))| {
             (id, Room { last_number: last, ..Room::new(Some(thread.clone()), thread) })

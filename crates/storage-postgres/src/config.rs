@@ -133,7 +133,9 @@ pub enum OpenError {
         found: String,
     },
     /// The server does not keep a promise that the store gives.
-    #[error("{setting} is {found}, so what was answered may be lost; correct the server, or accept it by name")]
+    #[error(
+        "{setting} is {found}, so what was answered may be lost; correct the server, or accept it by name"
+    )]
     Setting {
         /// The setting's name.
         setting: &'static str,

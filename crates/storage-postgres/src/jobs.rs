@@ -15,17 +15,16 @@ use crate::PgStore;
 use crate::queue::{Done, Errand, mismatched};
 
 /// Passes over what another process claims at this moment.
-const CLAIM: &str = "with due as (select id, claimable_at from job where claimable_at <= $1 \
-    order by claimable_at, id limit $3 for update skip locked) \
-    update job j set claimable_at = $2, attempts = j.attempts + 1 from due where j.id = due.id \
-    returning j.id, j.kind, j.thread_id, j.from_seq, j.due_at, j.attempts, due.claimable_at";
+const DUE: &str = "select id, kind, thread_id, from_seq, due_at, attempts + 1 as attempts from job \
+    where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
+const HOLD: &str = "update job set claimable_at = $1, attempts = attempts + 1 where id = any($2)";
 const FINISH: &str = "delete from job where id = $1";
 const RETRY: &str = "update job set claimable_at = $2 where id = $1";
 const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[CLAIM, FINISH, RETRY, NEXT];
+pub(crate) const STATEMENTS: &[&str] = &[DUE, HOLD, FINISH, RETRY, NEXT];
 
 /// Work as columns: its kind, its thread and the first message.
 pub(crate) const fn work_code(work: &Work) -> (i16, ThreadId, Seq) {
@@ -42,8 +41,6 @@ struct JobRow {
     from_seq: i64,
     due_at: i64,
     attempts: i32,
-    /// Before it was claimed.
-    claimable_at: i64,
 }
 
 impl JobRow {
@@ -67,13 +64,10 @@ pub(crate) async fn claim(
     lease_until: Timestamp,
     limit: PageLimit,
 ) -> Result<Vec<ClaimedJob>, sqlx::Error> {
-    let query = sqlx::query_as::<_, JobRow>(CLAIM)
-        .bind(now.as_millis())
-        .bind(lease_until.as_millis())
-        .bind(i64::from(limit.get()));
-    let mut rows = query.fetch_all(connection).await?;
-    // What an update returns has no order.
-    rows.sort_unstable_by_key(|row| (row.claimable_at, row.id));
+    let query = sqlx::query_as::<_, JobRow>(DUE).bind(now.as_millis()).bind(i64::from(limit.get()));
+    let rows = query.fetch_all(&mut *connection).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    sqlx::query(HOLD).bind(lease_until.as_millis()).bind(ids).execute(connection).await?;
     rows.iter().map(JobRow::claimed).collect()
 }
 

@@ -46,7 +46,14 @@
 //! # }
 //! ```
 
+// So that the cluster of the tests can be used here, too.
+#[cfg(test)]
+extern crate self as tidings_storage_postgres;
+
 mod batch;
+#[cfg(test)]
+#[path = "../tests/cluster/mod.rs"]
+mod cluster;
 mod config;
 mod directory;
 mod errands;

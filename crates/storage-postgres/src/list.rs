@@ -133,7 +133,8 @@ async fn places(reader: &mut Reader, user: &UserId, page: &ThreadPage) -> Result
         Some(About::Kind(_)) => PLACES_OF_KIND,
         None => PLACES,
     };
-    let query = sqlx::query_as::<_, (i64, Uuid)>(sql).bind(user.as_str()).bind(activity).bind(id).bind(wanted);
+    let query =
+        sqlx::query_as::<_, (i64, Uuid)>(sql).bind(user.as_str()).bind(activity).bind(id).bind(wanted);
     let query = match &page.about {
         None => query,
         Some(About::Kind(kind)) => query.bind(kind.as_str()),

@@ -130,8 +130,7 @@ pub(crate) async fn lock(
         wanted.into_iter().filter(|id| !loaded.threads.contains_key(&ThreadId::from_uuid(*id))).collect();
     if !absent.is_empty() {
         // One that came into being since is nobody's to decide about without its lock.
-        let there: Vec<Uuid> =
-            sqlx::query_scalar(EXISTING).bind(absent).fetch_all(&mut *connection).await?;
+        let there: Vec<Uuid> = sqlx::query_scalar(EXISTING).bind(absent).fetch_all(&mut *connection).await?;
         skipped.extend(there.into_iter().map(ThreadId::from_uuid));
     }
     if !keys.is_empty() {
@@ -139,7 +138,8 @@ pub(crate) async fn lock(
         let sql = if locked == Locked::Skip { LOCK_KEYS } else { LOCK_KEYS_WAITING };
         let got: HashSet<String> =
             sqlx::query_scalar(sql).bind(&texts).fetch_all(&mut *connection).await?.into_iter().collect();
-        skipped.extend(keys.into_iter().filter(|(key, _)| !got.contains(key)).flat_map(|(_, threads)| threads));
+        skipped
+            .extend(keys.into_iter().filter(|(key, _)| !got.contains(key)).flat_map(|(_, threads)| threads));
         let rows: Vec<ThreadRow> =
             sqlx::query_as(THREADS_BY_KEY).bind(&texts).fetch_all(&mut *connection).await?;
         for row in rows {

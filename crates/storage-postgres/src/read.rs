@@ -67,14 +67,16 @@ const OLDEST: &str = concat!(
     " from message x where x.thread_id = $1 and x.seq > $2 and x.seq < $3 order by x.seq limit $4",
 );
 
-/// Halves the range of seqs until one is left: times never run backwards within a thread.
+/// Halves the range of seqs until one is left: times never run backwards within a thread. The limit keeps the planner
+/// from reading the whole thread for one join.
 const LAST_BEFORE: &str = "\
 with recursive half (low, high) as ( \
   select 0::bigint, last_seq from thread where id = $1 \
   union all \
   select case when x.created_at < $2 then x.seq else h.low end, \
     case when x.created_at < $2 then h.high else x.seq - 1 end \
-  from half h join message x on x.thread_id = $1 and x.seq = (h.low + h.high + 1) / 2 \
+  from half h, lateral (select seq, created_at from message \
+    where thread_id = $1 and seq = (h.low + h.high + 1) / 2 limit 1) x \
   where h.low < h.high \
 ) select low from half where low = high";
 
@@ -182,8 +184,7 @@ impl MessageRepository for PgStore {
     }
 
     async fn last_before(&self, thread: ThreadId, at: Timestamp) -> Result<Seq, StoreError> {
-        let query =
-            sqlx::query_as::<_, (i64,)>(LAST_BEFORE).bind(*thread.as_uuid()).bind(at.as_millis());
+        let query = sqlx::query_as::<_, (i64,)>(LAST_BEFORE).bind(*thread.as_uuid()).bind(at.as_millis());
         let mut reader = self.readers.take().await?;
         let seq = reader.optional(query).await?;
         reader.done().await;
@@ -194,9 +195,8 @@ impl MessageRepository for PgStore {
 #[async_trait]
 impl SummaryRepository for PgStore {
     async fn summaries(&self, thread: ThreadId, limit: PageLimit) -> Result<Vec<Summary>, StoreError> {
-        let query = sqlx::query_as::<_, SummaryRow>(SUMMARIES)
-            .bind(*thread.as_uuid())
-            .bind(i64::from(limit.get()));
+        let query =
+            sqlx::query_as::<_, SummaryRow>(SUMMARIES).bind(*thread.as_uuid()).bind(i64::from(limit.get()));
         let mut reader = self.readers.take().await?;
         let rows = reader.all(query).await?;
         reader.done().await;
@@ -234,7 +234,11 @@ impl ChangeFeed for PgStore {
         for row in messages {
             let message = row.message()?;
             let is_new = row.appended_modseq > above;
-            changes.push(if is_new { Change::AppendMessage(message) } else { Change::ReplaceMessage(message) });
+            changes.push(if is_new {
+                Change::AppendMessage(message)
+            } else {
+                Change::ReplaceMessage(message)
+            });
         }
         for row in summaries {
             changes.push(Change::AddSummary(row.summary()?));

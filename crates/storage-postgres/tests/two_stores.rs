@@ -79,7 +79,12 @@ mod hot {
                 senders.spawn(async move {
                     let mut sent = Vec::new();
                     for n in 0..20 {
-                        let draft = fixture.draft(thread, ALICE, &format!("{sender} {n}"), Some(&format!("{sender} {n}")));
+                        let draft = fixture.draft(
+                            thread,
+                            ALICE,
+                            &format!("{sender} {n}"),
+                            Some(&format!("{sender} {n}")),
+                        );
                         let rule = sending(draft);
                         let Sent { message, duplicate } =
                             transact(fixture.stores.threads.as_ref(), rule).await.unwrap().unwrap();

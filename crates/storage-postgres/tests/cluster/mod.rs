@@ -39,8 +39,10 @@ pub(crate) struct Cluster {
 /// Where the server's programs are: the newest version that is installed.
 fn programs() -> PathBuf {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
-    let mut found: Vec<PathBuf> =
-        versions.map(|version| version.path().join("bin")).filter(|bin| bin.join("initdb").exists()).collect();
+    let mut found: Vec<PathBuf> = versions
+        .map(|version| version.path().join("bin"))
+        .filter(|bin| bin.join("initdb").exists())
+        .collect();
     let version = |bin: &Path| -> u32 {
         let name = bin.parent().and_then(Path::file_name).and_then(|name| name.to_str());
         name.and_then(|name| name.parse().ok()).unwrap_or(0)
@@ -81,14 +83,22 @@ impl Cluster {
         // From here on the guardian removes it.
         let folder = folder.keep();
         let data = folder.join("data");
-        let guarding = "cat > /dev/null; \"$0/pg_ctl\" -D \"$1/data\" stop -m immediate -s; cd /; rm -rf \"$1\"";
+        let guarding =
+            "cat > /dev/null; \"$0/pg_ctl\" -D \"$1/data\" stop -m immediate -s; cd /; rm -rf \"$1\"";
         let mut guardian = unprivileged(Path::new("sh"));
         guardian.args(["-c", guarding]).arg(&programs).arg(&folder);
         // Out of reach of a Ctrl+C, which is for the tests.
         guardian.process_group(0).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let guardian = guardian.current_dir("/").spawn().unwrap();
         run(unprivileged(&programs.join("initdb"))
-            .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "-D"])
+            .args([
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+                "-D",
+            ])
             .arg(&data)
             .current_dir("/"));
         let settings = format!(
@@ -159,7 +169,8 @@ const EMPTY: &str = "delete from thread; delete from member; delete from message
 async fn keep(asked: &mpsc::Receiver<Ask>) {
     let given = std::env::var_os("TEST_DATABASE_URL");
     let given = given.as_ref().map(|url| url.to_str().expect("TEST_DATABASE_URL is a URL"));
-    let url = |database: &str| given.map_or_else(|| shared().url(database), |url| with_database(url, database));
+    let url =
+        |database: &str| given.map_or_else(|| shared().url(database), |url| with_database(url, database));
     let mine = |name: &str| format!("tidings_{}_{name}", std::process::id());
     let admin = given.map_or_else(|| url("postgres"), str::to_owned);
     let mut connection = PgConnection::connect(&admin).await.expect("the test server answers");
@@ -171,8 +182,10 @@ async fn keep(asked: &mpsc::Receiver<Ask>) {
         match ask {
             Ask::Make(reply) => {
                 let name = if let Some(name) = free.pop() {
-                    let users = format!("select pg_terminate_backend(pid, 5000) from pg_stat_activity \
-                        where datname = '{name}'");
+                    let users = format!(
+                        "select pg_terminate_backend(pid, 5000) from pg_stat_activity \
+                        where datname = '{name}'"
+                    );
                     execute(&mut connection, users).await;
                     let mut inside = PgConnection::connect(&url(&name)).await.unwrap();
                     inside.execute(EMPTY).await.unwrap();

@@ -43,10 +43,13 @@ impl Pair {
 /// Two stores on a new database, each with a notifier of its own.
 pub(crate) async fn open(notifiers: [Arc<dyn Notifier>; 2]) -> Stores {
     let database = Database::recycled();
-    let [one, other] = notifiers.map(|notifier| {
-        let config = database.config();
-        async move { PgStore::open(config, notifier, &TaskTracker::new()).await.expect("a new database opens") }
-    });
+    let [one, other] =
+        notifiers.map(|notifier| {
+            let config = database.config();
+            async move {
+                PgStore::open(config, notifier, &TaskTracker::new()).await.expect("a new database opens")
+            }
+        });
     let stores = [one.await, other.await];
     Stores::of(Pair { stores, calls: AtomicUsize::new(0) }).keeping(database)
 }

@@ -52,7 +52,8 @@ fn another_encoding_is_refused() {
         let name = format!("{}_ascii", world.url.rsplit('/').next().unwrap());
         let create = format!("create database {name} encoding 'SQL_ASCII' locale 'C' template template0");
         connection.execute(AssertSqlSafe(create)).await.unwrap();
-        let refused = PgStore::open(PgConfig::at(format!("{}_ascii", world.url)), quiet(), &TaskTracker::new()).await;
+        let refused =
+            PgStore::open(PgConfig::at(format!("{}_ascii", world.url)), quiet(), &TaskTracker::new()).await;
         assert!(matches!(refused, Err(OpenError::Encoding { .. })), "{refused:?}");
     });
 }
@@ -71,7 +72,10 @@ fn a_server_that_risks_its_files_or_follows_another_is_refused() {
         assert!(matches!(refused, Err(OpenError::Setting { setting: "fsync", .. })), "{refused:?}");
         let fsync = PgConfig { may_be_off: vec![Promise::Fsync], ..config.clone() };
         let refused = PgStore::open(fsync, quiet(), &tasks).await;
-        assert!(matches!(refused, Err(OpenError::Setting { setting: "full_page_writes", .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(OpenError::Setting { setting: "full_page_writes", .. })),
+            "{refused:?}"
+        );
         let both = PgConfig { may_be_off: vec![Promise::Fsync, Promise::FullPageWrites], ..config.clone() };
         PgStore::open(both, quiet(), &tasks).await.unwrap().close().await;
         cluster.become_a_replica();
@@ -88,7 +92,8 @@ fn what_cannot_be_reached_is_told_without_its_password() {
         let refused = PgStore::open(config, quiet(), &TaskTracker::new()).await.unwrap_err();
         assert!(matches!(refused, OpenError::Connect(_)));
         assert!(!format!("{refused} {refused:?}").contains("a-secret"));
-        let refused = PgStore::open(PgConfig::at("nonsense"), quiet(), &TaskTracker::new()).await.unwrap_err();
+        let refused =
+            PgStore::open(PgConfig::at("nonsense"), quiet(), &TaskTracker::new()).await.unwrap_err();
         assert!(matches!(refused, OpenError::Url(_)), "{refused:?}");
     });
 }
@@ -111,8 +116,10 @@ fn processes_that_start_at_once_migrate_once() {
                 store.put_user(User::unknown(ALICE.id()), None).await.unwrap();
                 store.close().await;
             }
-            let count: i64 =
-                sqlx::query_scalar("select count(*) from _sqlx_migrations").fetch_one(&mut connection).await.unwrap();
+            let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
             assert_eq!(count, 1);
             let store = world.open(world.config()).await;
             let thread = world.thread(&store).await;

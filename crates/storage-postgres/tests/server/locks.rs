@@ -163,7 +163,10 @@ fn a_key_that_is_being_created_is_found() {
             founders: vec![ALICE.party(), BOB.party()],
             created_at: T0,
         };
-        let creating = { let store = store.clone(); async move { store.create(new).await } };
+        let creating = {
+            let store = store.clone();
+            async move { store.create(new).await }
+        };
         let creating = world.tasks.spawn(creating);
         world.send(&store, thread, "is not held up").await.unwrap().unwrap();
         sqlx::query("update thread set key = 'direct alice bob' where id = $1")

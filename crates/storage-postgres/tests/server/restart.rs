@@ -30,7 +30,10 @@ async fn sender(
                 }
                 Err(error) => {
                     assert!(error.retryable(), "{error:?}");
-                    assert!(matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)), "{error:?}");
+                    assert!(
+                        matches!(error, StoreError::Unavailable(_) | StoreError::Unknown(_)),
+                        "{error:?}"
+                    );
                     retried += 1;
                     tokio::task::yield_now().await;
                 }
@@ -87,7 +90,9 @@ fn a_restart_loses_nothing_and_doubles_nothing() {
             // Each text has one key, and was sent until it was answered.
             assert_eq!(found.len(), answered_here, "nothing twice");
         }
-        println!("{answered} answered, {retried} times told to try again, {duplicates} had been stored already");
+        println!(
+            "{answered} answered, {retried} times told to try again, {duplicates} had been stored already"
+        );
         assert!(retried > 0, "nobody noticed a restart");
     });
 }
