@@ -7,7 +7,13 @@ import { io } from "socket.io-client";
 
 /** The server under test, its users and the transports to use: given by the Rust test that runs the script. */
 export const world = JSON.parse(process.env.TIDINGS_WORLD);
-export const { url, users, secret } = world;
+export const { users, secret } = world;
+export let { url } = world;
+
+/** Talks to this server from now on: for scenarios that start theirs themselves. */
+export function talkTo(server) {
+  ({ url } = server);
+}
 
 /** How long any awaited thing may take, in milliseconds. Only failing scenarios ever reach it. */
 export const DEADLINE = 30_000;
@@ -119,6 +125,12 @@ export class Client {
     this.emit("joinThread", { threadId });
     const [payload] = await this.next("threadJoined", (joined) => joined.threadId === threadId);
     assert.deepEqual(payload, { threadId });
+  }
+
+  /** Stays connected beyond its step. */
+  kept() {
+    open.delete(this);
+    return this;
   }
 
   close() {
@@ -266,6 +278,18 @@ export function step(name, body) {
   steps.push({ name, body });
 }
 
+const endings = [];
+
+/** What is to be done when the scenario ends, however it ends. */
+export function atEnd(ending) {
+  endings.push(ending);
+}
+
+async function end(code) {
+  for (const ending of endings.reverse()) await within(Promise.resolve(ending()), "an ending").catch(console.log);
+  process.exit(code);
+}
+
 /** Runs the steps one after another and ends the process. */
 export async function run() {
   for (const { name, body } of steps) {
@@ -278,13 +302,13 @@ export async function run() {
       console.log(`FAILED: ${name}`);
       console.log(error.stack ?? error);
       if (error.cause) console.log("because of", error.cause);
-      process.exit(1);
+      await end(1);
     } finally {
       for (const client of [...open]) if (!kept.has(client)) client.close();
     }
   }
   assert.ok(steps.length > 0, "a scenario without steps");
-  process.exit(0);
+  await end(0);
 }
 
 export { assert };

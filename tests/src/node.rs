@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::log::Log;
 use crate::server::Server;
+use crate::table::table;
 use crate::users::{SECRET, Users};
 
 /// How long a whole scenario may take. Each step in it has a shorter deadline of its own.
@@ -55,17 +56,26 @@ pub fn stock_modules() -> anyhow::Result<PathBuf> {
     Ok(modules)
 }
 
-/// Runs `tests/node/NAME.mjs` against a server and waits for its end.
+/// Runs `tests/node/NAME.mjs` against a server with these users and waits for its end.
 ///
 /// # Errors
 /// The script's output and the server's, when it fails, takes longer than its deadline or makes the server panic.
 pub fn scenario(name: &str, server: &Server, users: &Users, transports: Transports) -> anyhow::Result<()> {
+    scenario_of(name, server, &users.json(), transports)
+}
+
+/// As [`scenario`], against a server that is not the `tidings` binary: `users` is what the script knows of them.
+///
+/// # Errors
+/// As [`scenario`].
+pub fn scenario_of(name: &str, server: &Server, users: &Value, transports: Transports) -> anyhow::Result<()> {
     stock_modules()?;
     let world = json!({
         "url": format!("http://{}", server.address()),
         "transports": transports.json(),
         "secret": SECRET,
-        "users": users.json(),
+        "users": users,
+        "table": table(),
     });
     let mut child = Command::new("node")
         .arg(format!("{name}.mjs"))

@@ -96,6 +96,11 @@ impl Server {
             .arg("--database-url")
             .arg(data.database_url())
             .env("JWT_SECRET", SECRET)
+            // Tests are faster than people, and all come from one address.
+            .envs(
+                ["SENDS", "REQUESTS", "EVENTS", "STRANGERS"]
+                    .map(|rate| (format!("TIDINGS_LIMITS_{rate}"), "off")),
+            )
             .current_dir(data.path());
         Self::run(command)
     }
@@ -104,7 +109,18 @@ impl Server {
     ///
     /// # Errors
     /// Its output, when it does not come up.
-    pub fn run(mut command: Command) -> anyhow::Result<Self> {
+    pub fn run(command: Command) -> anyhow::Result<Self> {
+        let server = Self::listening(command)?;
+        let ready = Rest::anonymous(server.address).get("/readyz")?;
+        ensure!(ready.status == 200, "/readyz says {} once the server listens: {}", ready.status, ready.text);
+        Ok(server)
+    }
+
+    /// Runs any program that serves, and waits until it says `listening on http://ADDRESS`.
+    ///
+    /// # Errors
+    /// Its output, when it does not come up.
+    pub fn listening(mut command: Command) -> anyhow::Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -115,8 +131,6 @@ impl Server {
         // From here on the child is reaped whatever happens.
         let mut server = Self { child, log, address: SocketAddr::from(([127, 0, 0, 1], 0)) };
         server.address = server.log.wait(DEADLINE, |lines| lines.iter().find_map(|line| listening(line)))?;
-        let ready = Rest::anonymous(server.address).get("/readyz")?;
-        ensure!(ready.status == 200, "/readyz says {} once the server listens: {}", ready.status, ready.text);
         Ok(server)
     }
 

@@ -25,17 +25,7 @@ pub struct User {
 
 impl User {
     fn mint(id: &'static str, role: &'static str, name: &'static str) -> anyhow::Result<Self> {
-        let output = Command::new(tidings()?)
-            .args(["token", "mint", "--user", id, "--role", role, "--name", name, "--ttl", "1h"])
-            .env("JWT_SECRET", SECRET)
-            .output()
-            .context("running tidings token mint")?;
-        let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
-        ensure!(
-            output.status.success() && token.split('.').count() == 3,
-            "tidings token mint gave no token: {token}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        let token = minted(&["--user", id, "--role", role, "--name", name])?;
         Ok(Self { id, role, name, token })
     }
 
@@ -44,7 +34,23 @@ impl User {
     }
 }
 
-/// Two who talk, two who talk elsewhere, and an administrator. Some ids are UUIDs, as the campaign system's are,
+fn minted(who: &[&str]) -> anyhow::Result<String> {
+    let output = Command::new(tidings()?)
+        .args(["token", "mint", "--ttl", "1h"])
+        .args(who)
+        .env("JWT_SECRET", SECRET)
+        .output()
+        .context("running tidings token mint")?;
+    let token = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    ensure!(
+        output.status.success() && token.split('.').count() == 3,
+        "tidings token mint gave no token: {token}\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(token)
+}
+
+/// Two who talk, two who talk elsewhere, one who is taken out of threads, an administrator, and the host. Some ids are UUIDs, as the campaign system's are,
 /// others are not: user ids are the host's.
 #[derive(Debug, Clone)]
 pub struct Users {
@@ -56,8 +62,12 @@ pub struct Users {
     pub carol: User,
     /// Another promoter, Carol's counterpart.
     pub dave: User,
+    /// A promoter who is taken out of threads.
+    pub eve: User,
     /// Of a role that may not write.
     pub admin: User,
+    /// Nobody: the host's own token, with the scope `service`.
+    pub host: User,
 }
 
 impl Users {
@@ -71,7 +81,14 @@ impl Users {
             bob: User::mint("0b9d8e7c-6a5f-4e3d-9c2b-a1f0e9d8c7b6", "PROMOTER", "Bob Promoter")?,
             carol: User::mint("advertiser-2003", "ADVERTISER", "Carol Outsider")?,
             dave: User::mint("promoter:dave", "PROMOTER", "Dave \u{1f468}\u{200d}\u{1f4bb} Ørsted")?,
+            eve: User::mint("7c4e1b2a-3f6d-4c8b-a9e0-d1c2b3a49586", "PROMOTER", "Eve Former")?,
             admin: User::mint("5d0c9b8a-7f6e-4d5c-8b3a-291807f6e5d4", "ADMIN", "Ada Admin")?,
+            host: User {
+                id: "host",
+                role: "",
+                name: "the host",
+                token: minted(&["--user", "host", "--scope", "service"])?,
+            },
         })
     }
 
@@ -83,7 +100,9 @@ impl Users {
             "bob": self.bob.json(),
             "carol": self.carol.json(),
             "dave": self.dave.json(),
+            "eve": self.eve.json(),
             "admin": self.admin.json(),
+            "host": self.host.json(),
         })
     }
 }

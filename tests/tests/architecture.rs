@@ -124,8 +124,30 @@ const RULES: &[Rule] = &[
         tests: &["tidings-testkit"],
         outside: Outside::AnyBut(DATABASES),
     },
-    // These two see the server from outside: its processes, files and wire.
-    Rule { krate: "tidings-tests", workspace: &[], tests: &[], outside: Outside::AnyBut(&[]) },
+    // What an embedder needs, and no more than an embedder can have.
+    Rule {
+        krate: "tidings-example-embed",
+        workspace: &[
+            "tidings-domain",
+            "tidings-wire",
+            "tidings-system",
+            "tidings-storage-memory",
+            "tidings-socketio",
+            "tidings-transport-http",
+            "tidings-transport-ws",
+        ],
+        tests: &["tidings-tests"],
+        outside: Outside::AnyBut(DATABASES),
+    },
+    Rule {
+        krate: "tidings-example-custom-store",
+        workspace: &["tidings-domain"],
+        tests: &["tidings-testkit"],
+        outside: Outside::AnyBut(WEB),
+    },
+    // These two see the server from outside: its processes, files and wire. The tests take the names of all routes and
+    // events from the dialects' tables.
+    Rule { krate: "tidings-tests", workspace: &["tidings-wire"], tests: &[], outside: Outside::AnyBut(&[]) },
     Rule { krate: "xtask", workspace: &[], tests: &[], outside: Outside::AnyBut(&["sqlx", "tokio"]) },
 ];
 
@@ -237,7 +259,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) -> anyhow::Result<()> {
 #[test]
 fn sources_are_short_and_named_by_what_they_hold() -> anyhow::Result<()> {
     let mut found = Vec::new();
-    for folder in ["crates", "tests", "xtask"] {
+    for folder in ["crates", "examples", "tests", "xtask"] {
         sources(&workspace().join(folder), &mut found)?;
     }
     let mut objections = Vec::new();

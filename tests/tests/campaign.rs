@@ -1,6 +1,6 @@
 //! The campaign dialect as stock clients see it: the scenarios under `tests/node`, each on a server of its own.
 
-use tidings_tests::{Data, Server, Store, Transports, Users, scenario};
+use tidings_tests::{Data, Server, Store, Transports, Users, scenario, script};
 
 fn on(store: Store, name: &str, transports: &[Transports]) -> anyhow::Result<()> {
     let users = Users::mint()?;
@@ -76,6 +76,42 @@ fn routes() -> anyhow::Result<()> {
 #[test]
 fn outsiders() -> anyhow::Result<()> {
     on(Store::Sqlite, "outsiders", DEFAULT)
+}
+
+#[test]
+fn who_may_do_what() -> anyhow::Result<()> {
+    on(Store::Sqlite, "matrix", DEFAULT)?;
+    on(Store::Memory, "matrix", DEFAULT)
+}
+
+#[test]
+fn names() -> anyhow::Result<()> {
+    on(Store::Sqlite, "names", DEFAULT)
+}
+
+#[test]
+fn roles() -> anyhow::Result<()> {
+    on(Store::Sqlite, "roles", DEFAULT)
+}
+
+#[test]
+fn a_token_that_expires_while_connected() -> anyhow::Result<()> {
+    script("expiring")
+}
+
+#[test]
+fn a_token_within_the_leeway() -> anyhow::Result<()> {
+    script("leeway")
+}
+
+#[test]
+fn a_campaign_system_moves_by_the_page() -> anyhow::Result<()> {
+    script("walkthrough")
+}
+
+#[test]
+fn defects_of_the_original() -> anyhow::Result<()> {
+    script("defects")
 }
 
 #[test]

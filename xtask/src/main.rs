@@ -60,8 +60,10 @@ fn prepare() -> Result<(), String> {
     for program in programs::NEEDED {
         program.ensure()?;
     }
-    let node = workspace().join("tests/node");
-    run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(node))?;
+    for packages in ["tests/node", "tests/browser"] {
+        let folder = workspace().join(packages);
+        run(Command::new("npm").args(["ci", "--no-audit", "--no-fund"]).current_dir(folder))?;
+    }
     // The tests build it themselves; built here, its progress is seen and no test waits for it.
     run(cargo().args(["build", "--package", "tidings-server"]))
 }

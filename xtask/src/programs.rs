@@ -30,6 +30,12 @@ pub(crate) const NEEDED: &[Program] = &[
         why: "runs the line that the server prints",
         package: Some("curl"),
     },
+    Program {
+        name: "/usr/bin/chromium",
+        version: "--version",
+        why: "shows the pages of frontends; Debian's",
+        package: Some("chromium"),
+    },
 ];
 
 impl Program {

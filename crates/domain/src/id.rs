@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 /// A text that cannot be an identifier of the kind asked for.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidId {
     /// Not a hyphenated UUID.
     #[error("expected a UUID in its hyphenated form")]

@@ -25,6 +25,8 @@ pub enum Work {
         thread: ThreadId,
         /// The first message.
         from: Seq,
+        /// Only these are still to be told; everyone when it is empty.
+        only: Vec<UserId>,
     },
 }
 

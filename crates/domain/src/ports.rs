@@ -14,8 +14,8 @@ use crate::change::Commit;
 use crate::context::{Context, ContextRef};
 use crate::decision::AnyDecision;
 use crate::error::{Classify, StoreError};
-use crate::id::{JobId, MessageId, ThreadId, UserId};
-use crate::job::{ClaimedJob, Notice};
+use crate::id::{MessageId, ThreadId, UserId};
+use crate::job::{ClaimedJob, Notice, Work};
 use crate::member::Member;
 use crate::message::Message;
 use crate::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
@@ -133,17 +133,18 @@ pub trait JobRepository: Send + Sync + fmt::Debug {
         limit: PageLimit,
     ) -> Result<Vec<ClaimedJob>, StoreError>;
 
-    /// Forgets a job that is done. An unknown one is not an error: somebody else has done it.
+    /// Forgets a job that is done. Nothing happens when somebody else has claimed it since, or when it is gone.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError>;
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError>;
 
-    /// Gives a job back that failed, to be tried again at `at`. An unknown one is not an error.
+    /// Gives a job back that failed, to be tried again at `at` with what is left of its `work`. Nothing happens when
+    /// somebody else has claimed it since, or when it is gone.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError>;
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError>;
 
     /// When the earliest job is due that nobody holds, or comes back from its holder; `None` when there is none.
     ///
@@ -155,7 +156,8 @@ pub trait JobRepository: Send + Sync + fmt::Debug {
 /// Brings notices to people who are away: mail, push, a webhook.
 #[async_trait]
 pub trait NoticeDelivery: Send + Sync + fmt::Debug {
-    /// Delivers one notice. It may come twice after a crash; the job and the user name it.
+    /// Delivers one notice. It may come twice after a crash; the job and the user name it. It must end, well or not,
+    /// within seconds: a runner holds its job for a minute.
     ///
     /// # Errors
     /// [`DeliveryError`]; it is tried again later.
@@ -253,8 +255,10 @@ pub trait Limiter: Send + Sync + fmt::Debug + 'static {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Budget<'a> {
-    /// Messages of a user.
+    /// Messages and summaries of a user.
     Sends(&'a UserId),
+    /// Threads that a user opens.
+    Opens(&'a UserId),
     /// REST requests of a user.
     Requests(&'a UserId),
     /// Events of a user on all their sockets together, sends included.

@@ -46,7 +46,12 @@ impl Generations {
         Some(found)
     }
 
+    /// Remembers a profile, unless a newer one came in while this one was on its way.
     fn put(&mut self, remembered: Remembered) {
+        let newer = |kept: &Remembered| kept.known && kept.user.updated_at > remembered.user.updated_at;
+        if self.young.get(&remembered.user.id).is_some_and(newer) {
+            return;
+        }
         if self.young.len() >= GENERATION_USERS_MAX {
             self.old = std::mem::take(&mut self.young);
         }

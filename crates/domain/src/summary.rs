@@ -8,9 +8,9 @@ use crate::time::Timestamp;
 /// The longest text of a summary, in characters.
 pub const SUMMARY_CHARS_MAX: usize = 10_000;
 /// The most points of one list in a summary.
-pub const SUMMARY_POINTS_MAX: usize = 100;
+pub const SUMMARY_POINTS_MAX: usize = 50;
 /// The longest point, in characters.
-pub const SUMMARY_POINT_CHARS_MAX: usize = 1_000;
+pub const SUMMARY_POINT_CHARS_MAX: usize = 500;
 /// The most messages that one point cites.
 pub const SUMMARY_CITES_MAX: usize = 100;
 
@@ -51,6 +51,7 @@ pub struct SummaryPoint {
 
 /// Why a summary was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidSummary {
     /// The text breaks a rule.
     #[error("summary {0}")]

@@ -16,6 +16,7 @@ pub const CLIENT_KEY_BYTES_MAX: usize = 128;
 
 /// Why a text was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
 pub enum InvalidText {
     /// Nothing but white space.
     #[error("must not be blank")]

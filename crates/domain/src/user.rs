@@ -65,8 +65,26 @@ pub struct Actor {
     pub role: Option<Role>,
     /// Through what the command came.
     pub origin: Origin,
-    /// The only kind of object whose threads exist for them, if they act through a dialect that knows just one.
-    pub within: Option<ContextKind>,
+    /// Which threads exist for them, if they act through a dialect that cannot speak of all.
+    pub within: Option<Within>,
+}
+
+/// The threads that a dialect can speak of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Within {
+    /// Those about objects of this kind.
+    pub kind: ContextKind,
+    /// Those of at most so many members.
+    pub members_max: u32,
+}
+
+impl Within {
+    /// Whether a thread is among them.
+    #[must_use]
+    pub fn contains(&self, thread: &Thread) -> bool {
+        thread.member_count <= self.members_max
+            && thread.context.as_ref().is_some_and(|context| context.kind == self.kind)
+    }
 }
 
 impl Actor {
@@ -79,8 +97,7 @@ impl Actor {
     /// Whether a thread exists for them.
     #[must_use]
     pub fn reaches(&self, thread: &Thread) -> bool {
-        let kind = thread.context.as_ref().map(|context| &context.kind);
-        self.within.is_none() || kind == self.within.as_ref()
+        self.within.as_ref().is_none_or(|within| within.contains(thread))
     }
 }
 

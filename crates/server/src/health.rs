@@ -9,6 +9,7 @@ use axum::routing::get;
 use http::StatusCode;
 use tidings_domain::id::ThreadId;
 use tidings_domain::messaging::Messaging;
+use tidings_transport_ws::Hub;
 
 /// How long the store may take to answer before the server counts as not ready.
 const STORE_ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -28,17 +29,20 @@ impl Draining {
 }
 
 /// The two routes.
-pub(crate) fn router(messaging: Messaging, draining: Draining) -> Router {
+pub(crate) fn router(messaging: Messaging, hub: Hub, draining: Draining) -> Router {
     let ready = move || {
-        let (messaging, draining) = (messaging.clone(), draining.clone());
-        async move { readiness(&messaging, &draining).await }
+        let (messaging, hub, draining) = (messaging.clone(), hub.clone(), draining.clone());
+        async move { readiness(&messaging, &hub, &draining).await }
     };
     Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
 }
 
-async fn readiness(messaging: &Messaging, draining: &Draining) -> (StatusCode, &'static str) {
+async fn readiness(messaging: &Messaging, hub: &Hub, draining: &Draining) -> (StatusCode, &'static str) {
     if draining.has_begun() {
         return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+    }
+    if !hub.is_running() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "live delivery has stopped: restart the server\n");
     }
     // Any read will do; there is no thread with the nil id.
     let nobody = ThreadId::from_uuid(uuid::Uuid::nil());

@@ -1,18 +1,24 @@
 //! The `tidings` binary: configuration, wiring, accept loop, signals.
 
 mod accept;
+mod app;
 mod auth;
 mod cli;
 mod config;
 mod demo;
 mod doctor;
 mod folder;
+mod front;
 mod health;
 mod healthcheck;
+mod metrics;
+mod notices;
+mod rates;
 mod serve;
 mod store;
 mod token;
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -91,6 +97,7 @@ fn check(loaded: &Loaded) -> anyhow::Result<String> {
 fn begin_log(log: &Log) {
     let builder = tracing_subscriber::fmt()
         .with_env_filter(EnvFilter::builder().parse_lossy(&log.filter))
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     match log.format {
         LogFormat::Text => builder.init(),

@@ -222,13 +222,16 @@ impl<S: Service> Namespaces<S> {
         match self.service.connect(request, socket.clone()).await {
             Ok(accepted) => {
                 session.client.connection.set_established(true);
-                session.refusals = 0;
                 let acceptance = Acceptance { sid: id.to_string(), pid: accepted.pid };
                 let acceptance = Encoded(encode(Kind::Connect, &namespace, &acceptance).0.alone());
                 let entered = socket.enter(acceptance, accepted.frames);
                 session.members.push(Member { socket, session: accepted.session });
-                if !entered {
+                if entered {
+                    session.refusals = 0;
+                } else {
+                    // Let in and put out at once: another way to refuse, and counted as one.
                     self.sweep(session).await;
+                    self.count_refusal(session);
                 }
             }
             Err(refused) => {
@@ -242,9 +245,13 @@ impl<S: Service> Namespaces<S> {
         let connection = &session.client.connection;
         connection.send(&encode(Kind::ConnectError, namespace, refused).0);
         session.has_ended_some = true;
+        self.count_refusal(session);
+    }
+
+    fn count_refusal(&self, session: &mut Session<S::Session>) {
         session.refusals += 1;
         if session.refusals > self.config.max_refusals {
-            connection.close(Reason::Closed("too many refusals"));
+            session.client.connection.close(Reason::Closed("too many refusals"));
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use async_trait::async_trait;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::JobId;
-use tidings_domain::job::{ClaimedJob, Job};
+use tidings_domain::job::{ClaimedJob, Job, Work};
 use tidings_domain::page::PageLimit;
 use tidings_domain::ports::JobRepository;
 use tidings_domain::time::Timestamp;
@@ -50,6 +50,11 @@ impl Jobs {
             .collect()
     }
 
+    /// Whether the job is there and nobody has claimed it since.
+    fn is_held(&self, held: &ClaimedJob) -> bool {
+        self.kept.get(&held.job.id).is_some_and(|kept| kept.attempts == held.attempts)
+    }
+
     fn move_to(&mut self, id: JobId, at: Timestamp) {
         if let Some(kept) = self.kept.get_mut(&id) {
             self.by_time.remove(&(kept.claimable_at, id));
@@ -76,13 +81,22 @@ impl JobRepository for MemoryStore {
         Ok(self.0.state.lock().jobs.claim(now, lease_until, limit))
     }
 
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
-        self.0.state.lock().jobs.forget(id);
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        let mut state = self.0.state.lock();
+        if state.jobs.is_held(held) {
+            state.jobs.forget(held.job.id);
+        }
         Ok(())
     }
 
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
-        self.0.state.lock().jobs.move_to(id, at);
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        let mut state = self.0.state.lock();
+        if state.jobs.is_held(held) {
+            state.jobs.move_to(held.job.id, at);
+            if let Some(kept) = state.jobs.kept.get_mut(&held.job.id) {
+                kept.job.work = work;
+            }
+        }
         Ok(())
     }
 

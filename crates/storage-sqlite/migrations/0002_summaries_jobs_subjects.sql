@@ -46,6 +46,8 @@ create table job (
   kind integer not null,
   thread_id blob not null check (length(thread_id) = 16),
   from_seq integer not null,
+  -- Those who are still to be told, as a JSON list; empty: everyone.
+  only_users text not null,
   due_at integer not null,
   -- When it is due, or when its holder's lease ends.
   claimable_at integer not null,

@@ -136,8 +136,9 @@ impl Batch {
                 (Ok(Answer::Done), None)
             }
             Request::Jobs(asked) => {
-                // Answered once the batch's own jobs are written.
-                self.job_requests.push((place, *asked));
+                // Answered once the batch's own jobs are written. The counter tells whether a commit came to be.
+                self.counters.commits = self.counters.commits.saturating_add(1);
+                self.job_requests.push((place, asked.clone()));
                 (Ok(Answer::Done), None)
             }
         }

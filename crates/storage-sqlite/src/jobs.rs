@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{FromRow, SqliteConnection};
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{JobId, ThreadId};
+use tidings_domain::id::{JobId, ThreadId, UserId};
 use tidings_domain::job::{ClaimedJob, Job, Work};
 use tidings_domain::page::PageLimit;
 use tidings_domain::ports::JobRepository;
@@ -13,26 +13,29 @@ use uuid::Uuid;
 
 use crate::SqliteStore;
 use crate::error::store_error;
-use crate::load::LoadError;
+use crate::load::{LoadError, json};
 use crate::queue::{Answer, JobRequest, Request, mismatched};
 
 /// Reads and then takes the same jobs, in the writer's transaction: what an update returns has no order.
-const CLAIM: &str = "select id, kind, thread_id, from_seq, due_at, attempts + 1 as attempts from job \
+const CLAIM: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts + 1 as attempts from job \
     where claimable_at <= $1 order by claimable_at, id limit $3; \
     update job set claimable_at = $2, attempts = attempts + 1 where id in \
     (select id from job where claimable_at <= $1 order by claimable_at, id limit $3)";
-const FINISH: &str = "delete from job where id = $1";
-const RETRY: &str = "update job set claimable_at = $2 where id = $1";
+/// The count of attempts tells whether somebody else has claimed it since.
+const FINISH: &str = "delete from job where id = $1 and attempts = $2";
+const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = $1 and attempts = $2";
 const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[CLAIM, FINISH, RETRY, NEXT];
 
-/// Work as columns: its kind, its thread and the first message.
-pub(crate) fn work_code(work: &Work) -> (i64, ThreadId, Seq) {
+/// Work as columns: its kind, its thread, the first message, those who are still to be told.
+pub(crate) fn work_code(work: &Work) -> (i64, ThreadId, Seq, Vec<&str>) {
     match work {
-        Work::NotifyUnread { thread, from } => (0, *thread, *from),
+        Work::NotifyUnread { thread, from, only } => {
+            (0, *thread, *from, only.iter().map(UserId::as_str).collect())
+        }
     }
 }
 
@@ -42,6 +45,7 @@ struct JobRow {
     kind: i64,
     thread_id: Vec<u8>,
     from_seq: i64,
+    only_users: String,
     due_at: i64,
     attempts: i64,
 }
@@ -52,8 +56,12 @@ impl JobRow {
         let uuid = |bytes: &[u8]| Uuid::from_slice(bytes).map_err(|_| corrupt("a job's id"));
         let thread = ThreadId::from_uuid(uuid(&self.thread_id)?);
         let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);
+        let only: Vec<String> =
+            serde_json::from_str(&self.only_users).map_err(|_| corrupt("a job's users"))?;
+        let only = only.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
+        let only = only.collect::<Result<Vec<UserId>, _>>()?;
         let work = match self.kind {
-            0 => Work::NotifyUnread { thread, from },
+            0 => Work::NotifyUnread { thread, from, only },
             _ => return Err(corrupt("a job's kind")),
         };
         let id = JobId::from_uuid(uuid(&self.id)?);
@@ -76,12 +84,18 @@ pub(crate) async fn answer(
             let rows = query.fetch_all(connection).await?;
             Ok(Answer::Claimed(rows.iter().map(JobRow::claimed).collect::<Result<_, _>>()?))
         }
-        JobRequest::Finish(id) => {
-            sqlx::query(FINISH).bind(id.as_uuid().as_bytes().to_vec()).execute(connection).await?;
+        JobRequest::Finish { id, attempts } => {
+            let query = sqlx::query(FINISH).bind(id.as_uuid().as_bytes().to_vec()).bind(i64::from(attempts));
+            query.execute(connection).await?;
             Ok(Answer::Done)
         }
-        JobRequest::Retry { id, at } => {
-            let query = sqlx::query(RETRY).bind(id.as_uuid().as_bytes().to_vec()).bind(at.as_millis());
+        JobRequest::Retry { id, attempts, at, work } => {
+            let (_, _, _, only) = work_code(&work);
+            let query = sqlx::query(RETRY)
+                .bind(id.as_uuid().as_bytes().to_vec())
+                .bind(i64::from(attempts))
+                .bind(at.as_millis())
+                .bind(json(&only)?);
             query.execute(connection).await?;
             Ok(Answer::Done)
         }
@@ -108,12 +122,12 @@ impl JobRepository for SqliteStore {
         }
     }
 
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
-        self.jobs(JobRequest::Finish(id)).await.map(drop)
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        self.jobs(JobRequest::Finish { id: held.job.id, attempts: held.attempts }).await.map(drop)
     }
 
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
-        self.jobs(JobRequest::Retry { id, at }).await.map(drop)
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.jobs(JobRequest::Retry { id: held.job.id, attempts: held.attempts, at, work }).await.map(drop)
     }
 
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {

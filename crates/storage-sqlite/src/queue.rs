@@ -7,7 +7,7 @@ use tidings_domain::context::Context;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::JobId;
-use tidings_domain::job::ClaimedJob;
+use tidings_domain::job::{ClaimedJob, Work};
 use tidings_domain::page::PageLimit;
 use tidings_domain::snapshot::Scope;
 use tidings_domain::thread::{NewThread, Thread};
@@ -25,11 +25,11 @@ pub(crate) enum Request {
 }
 
 /// Something about jobs that are stored already.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) enum JobRequest {
     Claim { now: Timestamp, lease_until: Timestamp, limit: PageLimit },
-    Finish(JobId),
-    Retry { id: JobId, at: Timestamp },
+    Finish { id: JobId, attempts: u32 },
+    Retry { id: JobId, attempts: u32, at: Timestamp, work: Work },
 }
 
 impl fmt::Debug for Request {

@@ -26,8 +26,8 @@ const WRITE: &str = include_str!("write.sql");
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[WRITE];
 
-/// Id, kind, thread, first seq, when it is due.
-type JobFields = (String, i64, String, u64, i64);
+/// Id, kind, thread, first seq, who is still to be told, when it is due.
+type JobFields<'a> = (String, i64, String, u64, Vec<&'a str>, i64);
 
 #[derive(Debug, Default)]
 struct Changed<'a> {
@@ -58,7 +58,7 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: &Batch) -> R
         .iter()
         .flat_map(|(user, subjects)| subjects.iter().map(|s| (s.issuer.as_str(), s.sub.as_str(), *user)))
         .collect();
-    let jobs: Vec<JobFields> = batch.jobs.iter().map(job_fields).collect();
+    let jobs: Vec<JobFields<'_>> = batch.jobs.iter().map(job_fields).collect();
     sqlx::query(WRITE)
         .bind(json(&changed.new_threads)?)
         .bind(json(&changed.counters)?)
@@ -140,7 +140,7 @@ impl<'a> Changed<'a> {
     }
 }
 
-fn job_fields(job: &Job) -> JobFields {
-    let (kind, thread, from) = work_code(&job.work);
-    (hex(job.id.as_uuid()), kind, hex(thread.as_uuid()), from.get(), job.due_at.as_millis())
+fn job_fields(job: &Job) -> JobFields<'_> {
+    let (kind, thread, from, only) = work_code(&job.work);
+    (hex(job.id.as_uuid()), kind, hex(thread.as_uuid()), from.get(), only, job.due_at.as_millis())
 }

@@ -70,8 +70,8 @@ select v ->> 'thread', v ->> 'modseq', unhex(v ->> 'id'), v ->> 'author', v ->> 
   v ->> 'action_items', v ->> 'sentiment', v ->> 'created_at', v ->> 'commit_no'
 from (select value as v from jsonb_each($11));
 
-insert into job (id, kind, thread_id, from_seq, due_at, claimable_at, attempts)
-select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 4, 0
+insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts)
+select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 5, v ->> 5, 0
 from (select value as v from jsonb_each($12));
 
 delete from subject where user in (select value from jsonb_each($13));

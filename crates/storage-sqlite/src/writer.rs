@@ -91,6 +91,8 @@ impl Writer {
                     if taken == 0 {
                         break;
                     }
+                    metrics::histogram!("tidings_store_batch_size").record(u32::try_from(taken).unwrap_or(u32::MAX));
+                    metrics::gauge!("tidings_store_queue").set(u32::try_from(queue.len()).unwrap_or(u32::MAX));
                     self.serve(mem::replace(&mut batch, Vec::with_capacity(batch_max))).await;
                     // Those just answered may have more to ask: let them, so that the next batch is a full one.
                     tokio::task::yield_now().await;
@@ -258,7 +260,7 @@ async fn transaction<'a>(
     }
     write(connection, &batch).await?;
     for (place, asked) in &batch.job_requests {
-        let answer = jobs::answer(connection, *asked).await?;
+        let answer = jobs::answer(connection, asked.clone()).await?;
         if let Some((outcome, _)) = outcomes.get_mut(*place) {
             *outcome = Ok(answer);
         }

@@ -128,7 +128,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (thread.clone(), 0..9_u8).prop_map(|(thread, id)| Step::Summarise { thread, id }),
         1 => (at(), 0..9_u8).prop_map(|((thread, person), job)| Step::Notice { thread, person, job }),
         1 => (thread.clone(), 0..9_u8).prop_map(|(thread, job)| Step::Enqueue { thread, job }),
-        1 => (person.clone(), prop::option::of(vec(0..3_u8, 0..3)))
+        4 => (person.clone(), prop::option::weighted(0.9, vec(0..2_u8, 0..3)))
             .prop_map(|(person, subjects)| Step::Tell { person, subjects }),
         1 => thread.clone().prop_map(|thread| Step::Refuse { thread }),
         1 => thread.clone().prop_map(|thread| Step::Panic { thread }),
@@ -234,7 +234,8 @@ impl World {
                 self.deciding(appending_with_notice(draft, JobId::from_uuid(uuid(job)), now))
             }
             Step::Enqueue { thread, job } => {
-                let work = Work::NotifyUnread { thread: self.thread(thread), from: Seq::new(1) };
+                let work =
+                    Work::NotifyUnread { thread: self.thread(thread), from: Seq::new(1), only: Vec::new() };
                 let due_at = now.plus_millis(i64::try_from(index).expect("few steps"));
                 self.deciding(enqueuing(Job { id: JobId::from_uuid(uuid(job)), due_at, work }))
             }

@@ -276,7 +276,7 @@ pub fn appending_with_notice(draft: Draft, id: JobId, due_at: Timestamp) -> Rule
     let (scope, origin) = (draft.scope(), draft.origin);
     let judge = move |found: &Snapshot| {
         let (message, _) = draft.message(found)?.ok_or(Refused("no such thread or member"))?;
-        let work = Work::NotifyUnread { thread: message.thread, from: message.seq };
+        let work = Work::NotifyUnread { thread: message.thread, from: message.seq, only: Vec::new() };
         let job = Job { id, due_at, work };
         let changes = vec![Change::AppendMessage(message), Change::EnqueueJob(job.clone())];
         Ok(Decided { changes, output: job })

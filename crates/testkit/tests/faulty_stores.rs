@@ -7,17 +7,23 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_domain::change::{Change, Commit};
+use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::job::{ClaimedJob, Work};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, ThreadEntry, ThreadPage};
-use tidings_domain::ports::{ChangeFeed, MessageRepository, Notifier, ThreadRepository};
+use tidings_domain::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::ports::{
+    ChangeFeed, Directory, JobRepository, MessageRepository, Notifier, SummaryRepository, ThreadRepository,
+};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::{Scope, Snapshot};
+use tidings_domain::summary::Summary;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_domain::time::Timestamp;
+use tidings_domain::user::{Subject as TokenSubject, User};
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::{Fixture, Stores, Subject, contract, law, model};
 
@@ -33,9 +39,13 @@ enum Fault {
     ListsBackwards,
     CutsTheFeed,
     PagesTooFar,
+    SharesJobs,
+    ClaimsEarly,
+    ListsSummariesOldestFirst,
+    KeepsSubjects,
 }
 
-const FAULTS: [Fault; 10] = [
+const FAULTS: [Fault; 14] = [
     Fault::None,
     Fault::Deaf,
     Fault::TellsTwice,
@@ -46,6 +56,10 @@ const FAULTS: [Fault; 10] = [
     Fault::ListsBackwards,
     Fault::CutsTheFeed,
     Fault::PagesTooFar,
+    Fault::SharesJobs,
+    Fault::ClaimsEarly,
+    Fault::ListsSummariesOldestFirst,
+    Fault::KeepsSubjects,
 ];
 
 fn fault_at(index: usize) -> Fault {
@@ -64,6 +78,9 @@ impl<const INDEX: usize> Subject for Faulty<INDEX> {
         let mut stores = Stores::of(store);
         stores.threads = Arc::<Spoilt>::clone(&faulty);
         stores.messages = Arc::<Spoilt>::clone(&faulty);
+        stores.summaries = Arc::<Spoilt>::clone(&faulty);
+        stores.jobs = Arc::<Spoilt>::clone(&faulty);
+        stores.directory = Arc::<Spoilt>::clone(&faulty);
         stores.feed = faulty;
         Box::pin(std::future::ready(stores))
     }
@@ -199,6 +216,68 @@ impl ChangeFeed for Spoilt {
     }
 }
 
+#[async_trait]
+impl SummaryRepository for Spoilt {
+    async fn summaries(&self, thread: ThreadId, limit: PageLimit) -> Result<Vec<Summary>, StoreError> {
+        let mut summaries = self.store.summaries(thread, limit).await?;
+        if self.fault == Fault::ListsSummariesOldestFirst {
+            summaries.reverse();
+        }
+        Ok(summaries)
+    }
+}
+
+#[async_trait]
+impl JobRepository for Spoilt {
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        let lease_until = if self.fault == Fault::SharesJobs { now } else { lease_until };
+        let now = if self.fault == Fault::ClaimsEarly { now.plus_millis(1) } else { now };
+        self.store.claim_jobs(now, lease_until, limit).await
+    }
+
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        self.store.finish_job(held).await
+    }
+
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.store.retry_job(held, at, work).await
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.store.next_job_at().await
+    }
+}
+
+#[async_trait]
+impl Directory for Spoilt {
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        self.store.users(ids).await
+    }
+
+    async fn user_by_subject(&self, subject: &TokenSubject) -> Result<Option<User>, StoreError> {
+        self.store.user_by_subject(subject).await
+    }
+
+    async fn put_user(&self, user: User, subjects: Option<Vec<TokenSubject>>) -> Result<User, StoreError> {
+        let keeps = self.fault == Fault::KeepsSubjects;
+        let subjects = subjects.filter(|subjects| !keeps || !subjects.is_empty());
+        self.store.put_user(user, subjects).await
+    }
+
+    async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {
+        self.store.contexts(references).await
+    }
+
+    async fn put_context(&self, context: Context) -> Result<(), StoreError> {
+        self.store.put_context(context).await
+    }
+}
+
 fn fails(test: impl FnOnce()) -> bool {
     catch_unwind(AssertUnwindSafe(test)).is_err()
 }
@@ -220,6 +299,10 @@ fn each_fault_is_caught_by_its_case() {
     catches::<7>(Fault::ListsBackwards, &contract::listing::a_list_is_in_order_of_activity);
     catches::<8>(Fault::CutsTheFeed, &contract::feed::a_feed_is_whole_or_none);
     catches::<9>(Fault::PagesTooFar, &contract::messages::pages_go_both_ways);
+    catches::<10>(Fault::SharesJobs, &contract::jobs::no_two_hold_a_job);
+    catches::<11>(Fault::ClaimsEarly, &contract::jobs::due_jobs_are_claimed_earliest_first);
+    catches::<12>(Fault::ListsSummariesOldestFirst, &contract::summaries::summaries_come_newest_first);
+    catches::<13>(Fault::KeepsSubjects, &contract::directory::subjects_lead_to_their_user);
 }
 
 #[test]

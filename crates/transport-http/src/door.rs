@@ -140,6 +140,21 @@ impl Failed {
     }
 }
 
+/// The reply to a request that failed; with the time after which to try again, if there is one.
+pub(crate) fn failure(reply: Reply, failed: &Failed) -> Response {
+    let mut response = response(reply);
+    if let Failed::TooMany(many) = failed {
+        retry_after(&mut response, *many);
+    }
+    response
+}
+
+/// Says when to try again.
+pub(crate) fn retry_after(response: &mut Response, many: TooMany) {
+    let seconds = HeaderValue::from(many.retry_after_ms.div_ceil(1_000));
+    response.headers_mut().insert(header::RETRY_AFTER, seconds);
+}
+
 pub(crate) fn response(reply: Reply) -> Response {
     let content_type = reply.body.is_some().then(|| HeaderValue::from_static(reply.content_type));
     let mut response = Response::new(reply.body.map_or_else(Body::empty, Body::from));

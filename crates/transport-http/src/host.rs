@@ -12,7 +12,7 @@ use tidings_domain::ports::TokenVerifier;
 use tidings_wire::host::{self, HostRequest, HostRoute};
 use tidings_wire::{AuthFailure, Problem, Reply};
 
-use crate::door::{Failed, filter, identify, opened, read, response, unpanicked};
+use crate::door::{Failed, failure, filter, identify, opened, read, response, unpanicked};
 
 #[derive(Debug, Clone)]
 struct Mounted {
@@ -45,7 +45,7 @@ impl Mounted {
     async fn handle(&self, route: &'static HostRoute, request: Request) -> Response {
         match unpanicked(self.reply(route, request)).await {
             Some(Ok(reply)) => response(reply),
-            Some(Err(failed)) => response(host::problem(&failed.problem())),
+            Some(Err(failed)) => failure(host::problem(&failed.problem()), &failed),
             None => {
                 tracing::error!(method = route.method.as_str(), route = route.path, "a handler panicked");
                 response(host::problem(&Problem::Internal))

@@ -22,11 +22,13 @@
 //! }
 //! ```
 //!
-//! It sets no timeouts on connections and request heads, no CORS headers and no rate limits: those belong to the
-//! service around it.
+//! It sets no timeouts on connections and request heads and no CORS headers: those belong to the service around it. How
+//! often something may be done it asks the [`Limiter`](tidings_domain::ports::Limiter) of the messaging service, about
+//! strangers only when it is told the [`ClientAddress`]; a refusal has status 429 and a `Retry-After`.
 
 mod door;
 mod host;
+mod meters;
 mod rest;
 
 pub use door::{BODY_TIMEOUT, ClientAddress};

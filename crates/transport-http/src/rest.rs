@@ -9,12 +9,14 @@ use axum::routing::{any, on};
 use http::request::Parts;
 use tidings_domain::error::{Classify, ErrorKind};
 use tidings_domain::message::Origin;
-use tidings_domain::messaging::Messaging;
+use tidings_domain::messaging::{Command, CommandError, Messaging, SendError};
 use tidings_domain::ports::TokenVerifier;
 use tidings_domain::user::Actor;
-use tidings_wire::{AuthFailure, Dialect, Problem, Reply, Route};
+use tidings_wire::{AuthFailure, Dialect, Problem, Route};
+use tokio::time::Instant;
 
-use crate::door::{Failed, filter, identify, opened, read, response, unpanicked};
+use crate::door::{Failed, failure, filter, identify, opened, read, response, retry_after, unpanicked};
+use crate::meters::SendMeters;
 
 /// The largest request body, in bytes: a message of the largest size with every character escaped, and some room.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
@@ -25,6 +27,7 @@ struct Mounted {
     dialect: &'static Dialect,
     messaging: Messaging,
     verifier: Arc<dyn TokenVerifier>,
+    sends: SendMeters,
 }
 
 /// The routes of `dialect` under all of its prefixes.
@@ -33,7 +36,7 @@ struct Mounted {
 /// panics: with the dialect's words for a mistake of ours. Requests that are under no prefix are left to the router
 /// that this one is merged into.
 pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> Router {
-    let mounted = Mounted { dialect, messaging, verifier };
+    let mounted = Mounted { dialect, messaging, verifier, sends: SendMeters::new() };
     let mut routes = Router::new();
     for route in dialect.routes {
         let mounted = mounted.clone();
@@ -57,8 +60,8 @@ pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn
 impl Mounted {
     async fn handle(&self, route: &'static Route, request: Request) -> Response {
         match unpanicked(self.reply(route, request)).await {
-            Some(Ok(reply)) => response(reply),
-            Some(Err(failed)) => response((self.dialect.problem)(&failed.problem())),
+            Some(Ok(response)) => response,
+            Some(Err(failed)) => failure((self.dialect.problem)(&failed.problem()), &failed),
             None => {
                 tracing::error!(method = route.method.as_str(), route = route.path, "a handler panicked");
                 response((self.dialect.problem)(&Problem::Internal))
@@ -66,19 +69,28 @@ impl Mounted {
         }
     }
 
-    async fn reply(&self, route: &'static Route, request: Request) -> Result<Reply, Failed> {
+    async fn reply(&self, route: &'static Route, request: Request) -> Result<Response, Failed> {
         let (mut parts, body) = request.into_parts();
         // First who is asking: a stranger's body is not even read.
         let actor = self.actor(&parts).await?;
         let body = read(body, BODY_BYTES_MAX).await?;
         let command = opened(&mut parts, &body, |request, _| (route.decode)(request)).await?;
+        let is_send = matches!(command, Command::Send(_));
+        let began = Instant::now();
         let result = self.messaging.execute(&actor, command).await;
+        if is_send {
+            self.sends.sent(&result, began.elapsed());
+        }
         if let Err(error) = &result
             && matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable)
         {
             tracing::error!(%error, method = route.method.as_str(), route = route.path, "a request failed");
         }
-        Ok((route.encode)(&actor, result.as_ref()))
+        let mut response = response((route.encode)(&actor, result.as_ref()));
+        if let Err(CommandError::Send(SendError::TooMany(many))) = &result {
+            retry_after(&mut response, *many);
+        }
+        Ok(response)
     }
 
     async fn actor(&self, parts: &Parts) -> Result<Actor, Failed> {
@@ -87,12 +99,11 @@ impl Mounted {
             let why = "the token is the host's own and speaks for no user";
             return Err(Failed::Unauthenticated(AuthFailure::Invalid(why)));
         }
-        let role = identity.user.role.clone();
-        let user = self.messaging.sighted(identity.user).await.map_err(|error| {
+        let within = (self.dialect.within)();
+        let known = self.messaging.actor_of(&identity, Origin::Request, within).await;
+        known.map(|(actor, _)| actor).map_err(|error| {
             tracing::error!(%error, "a user could not be kept");
             Failed::Unavailable
-        })?;
-        let actor = Actor::new(user.id.clone(), role, Origin::Request);
-        Ok(Actor { within: (self.dialect.context_kind)(), ..actor })
+        })
     }
 }

@@ -38,8 +38,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// The campaign dialect's words for threads of any size.
-static GROUPS: Dialect =
-    Dialect { expresses: |_| true, socket: Socket { namespace: "/groups", ..DIALECT.socket }, ..DIALECT };
+static GROUPS: Dialect = Dialect {
+    expresses: |_| true,
+    within: || None,
+    socket: Socket { namespace: "/groups", ..DIALECT.socket },
+    ..DIALECT
+};
 
 type Failed = Box<dyn Error + Send + Sync>;
 

@@ -14,6 +14,11 @@ use crate::state::{HubState, NotYet};
 impl HubState {
     /// Delivers a commit, unless something must be read first.
     pub(crate) fn commit(&mut self, id: ThreadId, commit: &Commit) -> Result<(), NotYet> {
+        if self.sessions.len() == 0 {
+            // Nobody is here to hear it, nor to have heard what was before: whoever comes reads anew.
+            self.threads.forget(id);
+            return Ok(());
+        }
         let state = self.threads.entry(id, self.now);
         if let Some(delivered) = state.delivered {
             if commit.modseq() <= delivered {
@@ -24,7 +29,7 @@ impl HubState {
             }
         }
         let roster = state.roster.as_mut().ok_or(NotYet::Roster)?;
-        if roster.is_stale(self.now, self.config.roster_believed) || !roster.apply(commit) {
+        if !roster.apply(commit) {
             return Err(NotYet::Roster);
         }
         state.delivered = Some(commit.modseq());
@@ -48,6 +53,7 @@ impl HubState {
             }
         }
         self.tell(id, commit);
+        self.refresh_if_stale(id);
         Ok(())
     }
 
@@ -55,7 +61,7 @@ impl HubState {
     fn tell(&self, id: ThreadId, commit: &Commit) {
         let Some(state) = self.threads.get(id) else { return };
         let Some(roster) = &state.roster else { return };
-        let hearers = Hearers::new(roster, &state.joined, &self.sessions);
+        let hearers = Hearers::new(roster, &state.joined, &self.sessions, &self.meters);
         if hearers.is_empty() {
             return;
         }
@@ -104,7 +110,7 @@ impl HubState {
         for change in changes {
             let Some(state) = self.threads.get(change.thread) else { continue };
             let Some(roster) = &state.roster else { continue };
-            let hearers = Hearers::new(roster, &state.joined, &self.sessions);
+            let hearers = Hearers::new(roster, &state.joined, &self.sessions, &self.meters);
             for dialect in self.typists.dialects().filter(|dialect| (dialect.expresses)(&roster.thread)) {
                 if let Some(outbound) = (dialect.socket.typing)(change) {
                     hearers.tell(dialect, &outbound, Durability::Ephemeral, None);

@@ -8,6 +8,7 @@ use tidings_domain::seq::Seq;
 use tidings_socketio::Encoded;
 use tidings_wire::{Audience, Dialect, Frame, Outbound, Reach};
 
+use crate::meters::FrameMeters;
 use crate::roster::{Roster, Seat};
 use crate::sessions::{Session, Sessions};
 
@@ -32,12 +33,18 @@ pub(crate) enum Durability {
 pub(crate) struct Hearers<'a> {
     here: Vec<(&'a Seat, &'a Arc<Session>)>,
     joined: &'a HashSet<SessionId>,
+    meters: &'a FrameMeters,
 }
 
 impl<'a> Hearers<'a> {
-    pub(crate) fn new(roster: &'a Roster, joined: &'a HashSet<SessionId>, sessions: &'a Sessions) -> Self {
+    pub(crate) fn new(
+        roster: &'a Roster,
+        joined: &'a HashSet<SessionId>,
+        sessions: &'a Sessions,
+        meters: &'a FrameMeters,
+    ) -> Self {
         let of = |seat: &'a Seat| sessions.of(&seat.member.user).iter().map(move |session| (seat, session));
-        Self { here: roster.seats().iter().flat_map(of).collect(), joined }
+        Self { here: roster.seats().iter().flat_map(of).collect(), joined, meters }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -53,6 +60,7 @@ impl<'a> Hearers<'a> {
         seq: Option<Seq>,
     ) {
         let mut encoded = None;
+        let mut told = 0;
         for (seat, session) in &self.here {
             if !std::ptr::eq(session.dialect, dialect)
                 || seq.is_some_and(|seq| !seat.member.sees(seq))
@@ -66,10 +74,12 @@ impl<'a> Hearers<'a> {
                     Durability::Ephemeral => packet.ephemeral(),
                 });
             }
-            let Some(packet) = &encoded else { return };
+            let Some(packet) = &encoded else { break };
             // A client that does not keep up is closed by its outbox; it comes back and reads anew.
             session.socket.send(packet);
+            told += 1;
         }
+        self.meters.told(durability, told);
     }
 
     fn reaches(&self, audience: &Audience, seat: &Seat, session: &Session) -> bool {

@@ -89,10 +89,22 @@ impl Hub {
         self.shared.sessions.load(Ordering::Relaxed)
     }
 
+    /// Whether the hub runs, or will: once its task has ended nobody hears anything any more.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        !self.inputs.is_closed()
+    }
+
     /// How many threads the hub remembers something of.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.shared.threads.load(Ordering::Relaxed)
+    }
+
+    /// How many inputs wait for the hub.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.inputs.max_capacity().saturating_sub(self.inputs.capacity())
     }
 
     /// How many events of one session may be unanswered.

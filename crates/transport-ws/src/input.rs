@@ -82,6 +82,8 @@ pub(crate) struct Read {
     pub(crate) roster: Option<Roster>,
     /// What was missed, if something was.
     pub(crate) gap: Gap,
+    /// Whether the thread's news went on meanwhile.
+    pub(crate) behind: bool,
 }
 
 /// What a thread's news lacked.

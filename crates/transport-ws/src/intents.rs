@@ -15,8 +15,7 @@ impl HubState {
         if matches!(intended.what, Live::Leave) && !self.typists.is_typing(id, user) {
             return false;
         }
-        let roster = self.threads.get(id).and_then(|state| state.roster.as_ref());
-        roster.is_none_or(|roster| roster.is_stale(self.now, self.config.roster_believed))
+        self.threads.get(id).is_none_or(|state| state.roster.is_none())
     }
 
     pub(crate) fn intend(&mut self, id: ThreadId, intended: Intended) {

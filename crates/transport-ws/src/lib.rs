@@ -57,6 +57,7 @@ mod hub;
 mod input;
 mod intents;
 mod late;
+mod meters;
 mod presence;
 mod reads;
 mod roster;

@@ -21,12 +21,14 @@ use crate::roster::Roster;
 const RETRY_FIRST: Duration = Duration::from_millis(50);
 const RETRY_MAX: Duration = Duration::from_secs(2);
 
-/// Something about a thread that must be read before its news go on.
+/// Something about a thread that is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ask {
     pub(crate) thread: ThreadId,
     /// Also what changed after this point.
     pub(crate) after: Option<Modseq>,
+    /// Whether the thread's news go on meanwhile: only the names are old.
+    pub(crate) behind: bool,
 }
 
 /// Reads rosters and gaps.
@@ -81,7 +83,7 @@ impl Reader {
         };
         // After the gap, so that the roster knows everyone whom the gap tells of.
         let roster = Roster::read(&self.messaging, ask.thread).await?;
-        Ok(Read { roster, gap })
+        Ok(Read { roster, gap, behind: ask.behind })
     }
 }
 

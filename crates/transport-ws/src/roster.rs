@@ -55,7 +55,16 @@ impl Roster {
         self.seated_at = Some(now);
     }
 
-    /// Whether it is too old to be believed.
+    /// Takes over what an older reading knows better: how people are called now.
+    pub(crate) fn rename(&mut self, other: &Self) {
+        for seat in &mut self.seats {
+            if let Some(known) = other.get(&seat.member.user) {
+                seat.profile = Arc::clone(&known.profile);
+            }
+        }
+    }
+
+    /// Whether its names are too old to be believed. Who takes part is exact however old it is: commits say so.
     pub(crate) fn is_stale(&self, now: Instant, believed: Duration) -> bool {
         self.seated_at.is_some_and(|at| now.saturating_duration_since(at) > believed)
     }

@@ -4,13 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::AUTHORIZATION;
+use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::request::Parts;
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use tidings_domain::id::ThreadId;
 use tidings_domain::message::Origin;
-use tidings_domain::messaging::{Messaging, Outcome};
-use tidings_domain::ports::{Budget, TokenVerifier};
+use tidings_domain::messaging::{Command, Messaging, Outcome};
+use tidings_domain::ports::{Budget, TokenVerifier, TooMany};
 use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Actor, Identity};
 pub use tidings_socketio::Origins;
@@ -23,6 +23,7 @@ use crate::Hub;
 use crate::fanout::encode;
 use crate::hub::Stopped;
 use crate::input::{Input, Intended, Live, Reply, ThreadInput};
+use crate::meters::SendMeters;
 use crate::sessions::{Coming, Place, Session};
 
 /// Serves the namespaces of dialects that share a Socket.IO path.
@@ -33,6 +34,7 @@ pub struct DialectService {
     verifier: Arc<dyn TokenVerifier>,
     origins: Origins,
     dialects: Vec<&'static Dialect>,
+    sends: SendMeters,
 }
 
 /// How long a session goes on after its token ended: verifiers bear with clocks that differ by as much, and a client
@@ -66,7 +68,7 @@ impl DialectService {
         origins: Origins,
         dialects: Vec<&'static Dialect>,
     ) -> Self {
-        Self { hub, messaging, verifier, origins, dialects }
+        Self { hub, messaging, verifier, origins, dialects, sends: SendMeters::new() }
     }
 
     /// When a session ends whose token does at `expires_at`.
@@ -96,13 +98,13 @@ impl DialectService {
     }
 
     /// Whether a peer may open another connection.
-    fn welcomes(&self, request: &Parts, peer: Option<SocketAddr>) -> bool {
+    fn welcomes(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<(), TooMany> {
         // Requests of a session that is there already were let in with it.
         let is_new = request.method != Method::OPTIONS
             && !request.uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("sid="));
         match peer {
-            Some(peer) if is_new => self.messaging.limiter().take(Budget::Strangers(peer.ip())).is_ok(),
-            _ => true,
+            Some(peer) if is_new => self.messaging.limiter().take(Budget::Strangers(peer.ip())),
+            _ => Ok(()),
         }
     }
 
@@ -113,19 +115,17 @@ impl DialectService {
         identity: Identity,
         socket: Socket,
     ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
-        let (actor_role, until) = (identity.user.role.clone(), self.end_of(identity.expires_at));
-        let user = match self.messaging.sighted(identity.user.clone()).await {
-            Ok(user) => user,
+        let until = self.end_of(identity.expires_at);
+        let id = self.messaging.new_session_id();
+        let (origin, within) = (Origin::Session(id), (dialect.within)());
+        let (actor, user) = match self.messaging.actor_of(&identity, origin, within.clone()).await {
+            Ok(known) => known,
             Err(error) => {
                 // The token says enough to go on; the directory hears of the user another time.
                 tracing::warn!(%error, "a user could not be kept");
-                Arc::new(identity.user)
+                let user = Arc::new(identity.user);
+                (Actor { within, ..Actor::new(user.id.clone(), user.role.clone(), origin) }, user)
             }
-        };
-        let id = self.messaging.new_session_id();
-        let actor = Actor {
-            within: (dialect.context_kind)(),
-            ..Actor::new(user.id.clone(), actor_role, Origin::Session(id))
         };
         let frames = (dialect.socket.handshake.welcome)(&actor, &user);
         let frames = frames.iter().filter_map(|frame| encode(dialect, frame)).collect();
@@ -153,7 +153,12 @@ impl DialectService {
             Ok(Intent::Leave(thread)) => (thread, Live::Leave),
             Ok(Intent::Typing { thread, typing }) => (thread, Live::Typing(typing)),
             Ok(Intent::Execute(command)) => {
+                let is_send = matches!(command, Command::Send(_));
+                let began = Instant::now();
                 let result = self.messaging.execute(&place.session().actor, command).await;
+                if is_send {
+                    self.sends.sent(&result, began.elapsed());
+                }
                 let thread = result.as_ref().ok().and_then(changed_thread);
                 let result =
                     result.map(|outcome| Answer::Executed(Box::new(outcome))).map_err(EventError::Command);
@@ -233,10 +238,9 @@ impl Service for DialectService {
     }
 
     fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
-        let headers = self.origins.check(request)?;
-        if self.welcomes(request, peer) {
-            return Ok(headers);
-        }
+        let mut headers = self.origins.check(request)?;
+        let Err(many) = self.welcomes(request, peer) else { return Ok(headers) };
+        headers.insert(RETRY_AFTER, HeaderValue::from(many.retry_after_ms.div_ceil(1_000)));
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
         *response.headers_mut() = headers;
@@ -255,6 +259,12 @@ impl Service for DialectService {
             Ok(identity) => return self.welcome(dialect, identity, socket).await,
             Err(failure) => failure,
         };
+        // Whoever keeps trying on one connection uses up the budget of their address as with new ones.
+        if let Some(peer) = request.handshake().peer()
+            && self.messaging.limiter().take(Budget::Strangers(peer.ip())).is_err()
+        {
+            return Err(tidings_socketio::Refused::new("Too many requests"));
+        }
         match (dialect.socket.handshake.refused)(&failure) {
             Refused::Disconnected => {
                 socket.disconnect();

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 use crate::HubConfig;
 use crate::input::{Gap, Input, Read, ThreadInput};
 use crate::late::Late;
+use crate::meters::FrameMeters;
 use crate::presence::Presence;
 use crate::reads::Ask;
 use crate::roster::Roster;
@@ -27,6 +28,7 @@ pub(crate) struct HubState {
     pub(crate) sessions: Sessions,
     pub(crate) threads: Threads,
     pub(crate) typists: Typists,
+    pub(crate) meters: FrameMeters,
     presence: Arc<Presence>,
     /// What is to be read; the task takes it from here.
     pub(crate) asks: Vec<Ask>,
@@ -53,6 +55,7 @@ impl HubState {
             config,
             sessions: Sessions::default(),
             typists: Typists::new(now),
+            meters: FrameMeters::new(),
             presence,
             asks: Vec::new(),
             gone_early: Vec::new(),
@@ -174,11 +177,38 @@ impl HubState {
 
     fn ask(&mut self, thread: ThreadId, after: Option<Modseq>) {
         self.threads.entry(thread, self.now).reading = true;
-        self.asks.push(Ask { thread, after });
+        self.asks.push(Ask { thread, after, behind: false });
+    }
+
+    /// Has a roster with old names read anew, while the thread's news go on.
+    pub(crate) fn refresh_if_stale(&mut self, thread: ThreadId) {
+        let (now, believed) = (self.now, self.config.roster_believed);
+        let Some(state) = self.threads.get_mut(thread) else { return };
+        let is_stale = state.roster.as_ref().is_some_and(|roster| roster.is_stale(now, believed));
+        if is_stale && !state.refreshing && !state.reading {
+            state.refreshing = true;
+            self.asks.push(Ask { thread, after: None, behind: true });
+        }
+    }
+
+    /// A roster that was read behind the news is here.
+    fn refreshed(&mut self, id: ThreadId, read: Option<Roster>) {
+        let Some(state) = self.threads.get_mut(id) else { return };
+        state.refreshing = false;
+        let (Some(current), Some(read)) = (&mut state.roster, read) else { return };
+        if read.modseq() >= current.modseq() {
+            return self.seat(id, read);
+        }
+        // Commits have gone past it meanwhile.
+        current.rename(&read);
+        current.seat(self.now);
     }
 
     /// What was asked for is here: the news that waited go on.
     fn read(&mut self, id: ThreadId, read: Read) {
+        if read.behind {
+            return self.refreshed(id, read.roster);
+        }
         let Some(state) = self.threads.get_mut(id) else { return };
         state.reading = false;
         let Some(roster) = read.roster else { return self.no_such_thread(id) };

@@ -20,6 +20,8 @@ pub(crate) struct ThreadState {
     pub(crate) joined: HashSet<SessionId>,
     /// Whether something about it is being read, and its inputs wait.
     pub(crate) reading: bool,
+    /// Whether its roster is being read anew behind its news.
+    pub(crate) refreshing: bool,
     /// The inputs that wait, in order.
     pub(crate) waiting: VecDeque<ThreadInput>,
     /// Set when a commit could not even wait: what came after this point must be read. Those before it may be

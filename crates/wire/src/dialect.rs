@@ -1,11 +1,11 @@
 //! The table that a dialect is.
 
 use tidings_domain::change::{Change, Commit};
-use tidings_domain::id::{ContextKind, ThreadId};
+use tidings_domain::id::ThreadId;
 use tidings_domain::messaging::{CommandError, MessageView, Outcome, ReadError};
 use tidings_domain::thread::Thread;
 use tidings_domain::typing::TypingChange;
-use tidings_domain::user::{Actor, User};
+use tidings_domain::user::{Actor, User, Within};
 
 use crate::frame::{Frame, Outbound};
 use crate::payload::Refusal;
@@ -28,8 +28,8 @@ pub struct Dialect {
     pub problem: fn(&Problem<'_>) -> Reply,
     /// Whether it can say anything about a thread. One that it cannot is absent from its lists and events.
     pub expresses: fn(&Thread) -> bool,
-    /// The only kind of object its threads are about, if it knows just one.
-    pub context_kind: fn() -> Option<ContextKind>,
+    /// The threads that exist for those who speak it; all, when `None`. No narrower than `expresses`.
+    pub within: fn() -> Option<Within>,
 }
 
 /// The Socket.IO side of a dialect.
@@ -80,6 +80,7 @@ pub enum Refused {
 
 /// Why nobody is known to be acting.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum AuthFailure {
     /// There is no token, or no header of the right form.
     Missing,
@@ -137,6 +138,7 @@ pub enum Intent {
 
 /// What an [`Intent`] came to.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub enum Answer {
     /// The use case's outcome.
     Executed(Box<Outcome>),
@@ -152,6 +154,7 @@ pub enum Answer {
 
 /// Why an event was not carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum EventError {
     /// It could not be understood.
     Refused(Refusal),

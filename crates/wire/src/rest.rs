@@ -125,6 +125,7 @@ impl Reply {
 
 /// What goes wrong with a request before or beside its command. A dialect gives each its own shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Problem<'a> {
     /// Nobody is known to be asking.
     Unauthenticated(AuthFailure),

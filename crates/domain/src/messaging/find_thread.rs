@@ -51,6 +51,8 @@ impl Messaging {
     ) -> Result<Vec<crate::page::ThreadEntry>, ReadError> {
         let page =
             ThreadPage { about: Some(About::Object(context)), below: None, skip: 0, limit: PageLimit::MAX };
-        Ok(self.deps().threads.threads_of(&actor.user, &page).await?)
+        let mut entries = self.deps().threads.threads_of(&actor.user, &page).await?;
+        entries.retain(|entry| actor.reaches(&entry.thread));
+        Ok(entries)
     }
 }

@@ -182,11 +182,24 @@ impl Messaging {
         let (thread, created) = self.deps().threads.create(new).await?;
         let gone = || StoreError::Internal("an opened thread is gone".into());
         let (thread, members) = self.roster(thread.id).await?.ok_or_else(gone)?;
-        let is_in = |party: &Party| members.iter().any(|member| member.user == party.user);
-        let same = thread.context == open.context && open.parties.iter().all(is_in);
+        // Those who came in later are no part of what was asked for; those who left still are.
+        let founders = || members.iter().filter(|member| member.joined_at == thread.created_at);
+        let founded = |party: &Party| founders().any(|member| member.user == party.user);
+        let same = thread.context == open.context
+            && founders().count() == open.parties.len()
+            && open.parties.iter().all(founded);
         if by_request && !created && !same {
             return Err(HostError::KeyReused);
         }
+        if created {
+            return Ok(HostOutcome::Opened { thread: Box::new(thread), members, created });
+        }
+        // Whom the host names is in the thread, also who left it or was taken out: the host decides that.
+        for party in &open.parties {
+            let reinstate = Reinstate { thread: thread.id, user: party.user.clone() };
+            transact(self.deps().threads.as_ref(), reinstate).await??;
+        }
+        let (thread, members) = self.roster(thread.id).await?.ok_or_else(gone)?;
         Ok(HostOutcome::Opened { thread: Box::new(thread), members, created })
     }
 }
@@ -219,7 +232,7 @@ fn key_of(open: &HostOpenThread) -> Result<Option<ThreadKey>, HostError> {
     }
 }
 
-/// Takes a user out of a thread, for good: they cannot come back by themselves.
+/// Takes a user out of a thread. They cannot come back by themselves; the host may open the thread with them again.
 #[derive(Debug)]
 struct Remove {
     thread: ThreadId,
@@ -248,5 +261,37 @@ impl Decision for Remove {
             vec![Change::PutMember(Member { standing, modseq: thread.modseq.next(), ..member.clone() })]
         };
         Ok(Decided { changes, output: () })
+    }
+}
+
+/// Brings a member back into a thread.
+#[derive(Debug)]
+struct Reinstate {
+    thread: ThreadId,
+    user: UserId,
+}
+
+impl Decision for Reinstate {
+    type Output = ();
+    type Rejection = HostError;
+
+    fn scope(&self) -> Scope {
+        Scope::thread(self.thread).member(self.user.clone())
+    }
+
+    fn origin(&self) -> Origin {
+        SYSTEM_ORIGIN
+    }
+
+    fn decide(&self, found: &Snapshot) -> Result<Decided<()>, HostError> {
+        let thread = found.thread().ok_or(HostError::UnknownThread)?;
+        // Only those who were in it come back; others do not come in by opening.
+        let out = found.member(&self.user)?.filter(|member| member.standing != Standing::Active);
+        let back = |member: &Member| Member {
+            standing: Standing::Active,
+            modseq: thread.modseq.next(),
+            ..member.clone()
+        };
+        Ok(Decided { changes: out.map(back).map(Change::PutMember).into_iter().collect(), output: () })
     }
 }

@@ -13,11 +13,14 @@ use crate::message::{Author, Message, Origin};
 use crate::seq::Seq;
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::text::{Body, DraftHash, Subject};
-use crate::thread::{NewThread, ThreadKey};
+use crate::thread::{NewThread, Thread, ThreadKey};
 use crate::time::Timestamp;
 
 /// How many messages one decision brings over.
 const BATCH_MESSAGES: usize = 200;
+
+/// How far the other system's clock may be ahead of ours, in milliseconds.
+const CLOCKS_APART_MS: i64 = 5 * 60 * 1_000;
 
 /// A thread to be brought over. Doing it again changes nothing; messages that have come since may be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -99,9 +102,12 @@ pub enum ImportProblem {
     /// Another thread has a message with this id.
     #[error("message {0} is already in another thread")]
     InOtherThread(MessageId),
-    /// The id belongs to a thread with another key, or the key to a thread with other members.
-    #[error("the thread is already there with another key or other members")]
+    /// The id or the key belongs to a thread about something else or with other members.
+    #[error("the thread is already there about something else or with other members")]
     OtherThread,
+    /// Something is dated later than now.
+    #[error("a time in it is later than now")]
+    InFuture,
     /// No members, too many, or one of them twice.
     #[error("a thread has 1 to 1000 members, each once")]
     Members,
@@ -116,9 +122,10 @@ pub enum ImportProblem {
 impl Classify for ImportError {
     fn kind(&self) -> ErrorKind {
         match &self.problem {
-            ImportProblem::UnknownSender(_) | ImportProblem::Twice(_) | ImportProblem::Members => {
-                ErrorKind::Invalid
-            }
+            ImportProblem::UnknownSender(_)
+            | ImportProblem::Twice(_)
+            | ImportProblem::InFuture
+            | ImportProblem::Members => ErrorKind::Invalid,
             ImportProblem::TooOld(_) | ImportProblem::InOtherThread(_) | ImportProblem::OtherThread => {
                 ErrorKind::Conflict
             }
@@ -134,6 +141,7 @@ impl Classify for ImportError {
             ImportProblem::TooOld(_) => "import-message-too-old",
             ImportProblem::InOtherThread(_) => "import-message-in-other-thread",
             ImportProblem::OtherThread => "import-other-thread",
+            ImportProblem::InFuture => "import-in-future",
             ImportProblem::Members => "import-members",
             ImportProblem::Store(error) => error.code(),
             ImportProblem::Scope(_) => "internal",
@@ -154,7 +162,7 @@ impl Messaging {
     }
 
     async fn import_thread(&self, mut import: ImportThread) -> Result<Imported, ImportProblem> {
-        checked(&import)?;
+        checked(&import, self.deps().clock.now())?;
         import.messages.sort_by_key(|message| (message.created_at, message.id));
         let new = NewThread {
             id: import.id,
@@ -169,6 +177,9 @@ impl Messaging {
             Some(thread) => (thread, false),
             None => self.deps().threads.create(new).await?,
         };
+        if !created && !self.is_same(&thread, &import).await? {
+            return Err(ImportProblem::OtherThread);
+        }
         let parties: Vec<Party> = import.members.iter().map(|member| member.party.clone()).collect();
         let mut done = Imported { thread: thread.id, created, added: 0, known: 0 };
         for messages in import.messages.chunks(BATCH_MESSAGES) {
@@ -183,6 +194,14 @@ impl Messaging {
         }
         self.import_markers(thread.id, &import).await?;
         Ok(done)
+    }
+
+    /// Whether a thread that was there is the one to be brought over.
+    async fn is_same(&self, thread: &Thread, import: &ImportThread) -> Result<bool, StoreError> {
+        let members = self.roster(thread.id).await?.map(|(_, members)| members).unwrap_or_default();
+        let there: HashSet<&UserId> = members.iter().map(|member| &member.user).collect();
+        let is_in = |member: &ImportMember| there.contains(&member.party.user);
+        Ok(thread.context == import.context && import.members.iter().all(is_in))
     }
 
     /// The message among these whose id another thread has.
@@ -212,7 +231,13 @@ impl Messaging {
     }
 }
 
-fn checked(import: &ImportThread) -> Result<(), ImportProblem> {
+fn checked(import: &ImportThread, now: Timestamp) -> Result<(), ImportProblem> {
+    let times = import.messages.iter().map(|message| message.created_at);
+    let marks = import.members.iter().filter_map(|member| member.read_until);
+    // Time never runs back within a thread: what comes from the future would hold it there.
+    if times.chain(marks).chain([import.created_at]).any(|at| at > now.plus_millis(CLOCKS_APART_MS)) {
+        return Err(ImportProblem::InFuture);
+    }
     let members: HashSet<&UserId> = import.members.iter().map(|member| &member.party.user).collect();
     if members.len() != import.members.len()
         || members.is_empty()
@@ -289,7 +314,32 @@ impl Decision for Append {
             }));
             number = number.saturating_add(1);
         }
-        Ok(Decided { output: changes.len(), changes })
+        let added = changes.len();
+        for member in self.members.iter().filter_map(|party| found.member(&party.user).ok().flatten()) {
+            // Who writes has read what is above, as with a send.
+            let own = changes.iter().rev().find_map(|change| own_message(change, &member.user));
+            let marked = own.and_then(|(seq, at)| member.marked(seq, at, MarkedVia::Send, modseq.next()));
+            if let Some(member) = marked {
+                modseq = modseq.next();
+                changes.push(Change::PutMember(member));
+            }
+        }
+        Ok(Decided { output: added, changes })
+    }
+}
+
+/// The place and time of a message, if a user wrote it.
+fn own_message(change: &Change, user: &UserId) -> Option<(Seq, Timestamp)> {
+    match change {
+        Change::AppendMessage(message) if message.author.user() == Some(user) => {
+            Some((message.seq, message.created_at))
+        }
+        Change::AppendMessage(_)
+        | Change::ReplaceMessage(_)
+        | Change::PutMember(_)
+        | Change::PutThread(_)
+        | Change::AddSummary(_)
+        | Change::EnqueueJob(_) => None,
     }
 }
 

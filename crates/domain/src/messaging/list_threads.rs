@@ -55,7 +55,8 @@ impl Messaging {
     /// # Errors
     /// [`ReadError`].
     pub async fn list_threads(&self, actor: &Actor, list: ListThreads) -> Result<Vec<ThreadView>, ReadError> {
-        let entries = self.deps().threads.threads_of(&actor.user, &list.page).await?;
+        let mut entries = self.deps().threads.threads_of(&actor.user, &list.page).await?;
+        entries.retain(|entry| actor.reaches(&entry.thread));
         Ok(view::thread_views(self, entries).await?)
     }
 

@@ -149,8 +149,12 @@ impl Decision for Mark {
     }
 
     fn decide(&self, found: &Snapshot) -> Result<Decided<Marked>, MarkError> {
-        let thread =
-            found.thread().filter(|thread| self.actor.reaches(thread)).ok_or(MarkError::UnknownThread)?;
+        let unknown = match self.up_to {
+            None => MarkError::UnknownThread,
+            // Whose thread does not exist for the reader does not exist either.
+            Some(_) => MarkError::UnknownMessage,
+        };
+        let thread = found.thread().filter(|thread| self.actor.reaches(thread)).ok_or(unknown)?;
         let member = found
             .member(&self.actor.user)?
             .filter(|member| member.takes_part())

@@ -41,7 +41,7 @@ use crate::seq::Modseq;
 use crate::summary::Summary;
 use crate::thread::Thread;
 use crate::time::Timestamp;
-use crate::user::{Actor, Subject, User};
+use crate::user::{Actor, Identity, Subject, User, Within};
 
 /// What [`Messaging`] works with.
 #[derive(Debug, Clone)]
@@ -105,8 +105,8 @@ impl Deps {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Settings {
-    /// Whether only users and objects that the host has told about may have threads. Otherwise the ids of a caller's
-    /// own are taken as they come.
+    /// Whether only objects that the host has told about, and users whom it has told about or who came with a token
+    /// that holds, may have threads. Otherwise the ids of a caller's own are taken as they come.
     pub strict: bool,
     /// After how many milliseconds those who are away are told of unread messages; never when `None`.
     pub notice_after_ms: Option<i64>,
@@ -303,6 +303,22 @@ impl Messaging {
     /// [`StoreError`].
     pub async fn sighted(&self, user: User) -> Result<Arc<User>, StoreError> {
         self.0.profiles.sighted(user).await
+    }
+
+    /// Who acts by a verified token: the role is the token's, or else the one that the directory knows. Takes in what
+    /// the token says of its user, as [`sighted`](Self::sighted).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn actor_of(
+        &self,
+        identity: &Identity,
+        origin: Origin,
+        within: Option<Within>,
+    ) -> Result<(Actor, Arc<User>), StoreError> {
+        let user = self.sighted(identity.user.clone()).await?;
+        let role = identity.user.role.clone().or_else(|| user.role.clone());
+        Ok((Actor { within, ..Actor::new(user.id.clone(), role, origin) }, user))
     }
 
     /// Takes in what the host says of a user.

@@ -8,6 +8,7 @@ use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{ThreadId, UserId};
 use crate::member::{Member, Standing};
 use crate::message::Origin;
+use crate::ports::{Budget, TooMany};
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::text::Subject;
 use crate::thread::{NewThread, Thread, ThreadKey};
@@ -58,6 +59,9 @@ pub enum OpenError {
     /// There is nobody to talk to.
     #[error("there is no other party")]
     NoCounterpart,
+    /// The caller has opened too many threads in too short a time.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The caller was removed from the thread.
     #[error("the caller was removed from the thread")]
     Removed,
@@ -75,6 +79,7 @@ impl Classify for OpenError {
             Self::UnknownContext | Self::UnknownParty(_) => ErrorKind::NotFound,
             Self::NotAParty | Self::Removed => ErrorKind::Forbidden,
             Self::NoCounterpart => ErrorKind::Invalid,
+            Self::TooMany(_) => ErrorKind::LimitExceeded,
             Self::Store(error) => error.kind(),
             Self::Scope(_) => ErrorKind::Internal,
         }
@@ -86,6 +91,7 @@ impl Classify for OpenError {
             Self::UnknownParty(_) => "user-not-found",
             Self::NotAParty => "not-a-party",
             Self::NoCounterpart => "no-counterpart",
+            Self::TooMany(_) => "rate-limited",
             Self::Removed => "removed-from-thread",
             Self::Store(error) => error.code(),
             Self::Scope(_) => "internal",
@@ -100,6 +106,7 @@ impl Messaging {
     /// # Errors
     /// [`OpenError`].
     pub async fn open_thread(&self, actor: &Actor, open: OpenThread) -> Result<Opened, OpenError> {
+        self.deps().limiter.take(Budget::Opens(&actor.user))?;
         let at = self.deps().clock.now();
         let context = self.context(&open.context).await?;
         let founders = match open.founders {

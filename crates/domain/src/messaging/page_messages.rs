@@ -4,12 +4,18 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{MessageView, MessagesView, Messaging, ReadError};
+use crate::error::StoreError;
 use crate::id::{ThreadId, UserId};
 use crate::message::Message;
 use crate::page::{MessagePage, PageEnd, PageLimit};
 use crate::seq::Seq;
 use crate::time::Timestamp;
 use crate::user::{Actor, User};
+
+/// A page is cut short once its texts have so many bytes; its reader asks on from where it ends.
+const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// How many messages are read at once.
+const PIECE_ROWS: u32 = 100;
 
 /// Asks for messages of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,11 +63,7 @@ impl Messaging {
             PageEnd::Oldest => after = Seq::new(after.get().saturating_add(ask.skip)),
         }
         let page = MessagePage { after, before: Some(before), from: ask.from, limit: ask.limit };
-        let found = if before > after.next() {
-            self.deps().messages.page(thread.id, &page).await?
-        } else {
-            Vec::new()
-        };
+        let found = self.bounded(thread.id, page).await?;
         let first = found.first().map_or(before, |message| message.seq);
         let has_older = first > member.visible_from.next();
         let senders = self.senders(&found).await?;
@@ -73,6 +75,32 @@ impl Messaging {
             })
             .collect();
         Ok(MessagesView { thread, messages, has_older })
+    }
+
+    /// The messages of a page, up to [`PAGE_BYTES_MAX`], read in pieces so that no page of large messages is ever in
+    /// memory as a whole.
+    async fn bounded(&self, thread: ThreadId, mut page: MessagePage) -> Result<Vec<Message>, StoreError> {
+        let mut pieces: Vec<Vec<Message>> = Vec::new();
+        let (mut left, mut bytes) = (page.limit.get(), 0);
+        while left > 0
+            && bytes < PAGE_BYTES_MAX
+            && page.before.is_none_or(|before| before > page.after.next())
+        {
+            page.limit = PageLimit::clamped(left.min(PIECE_ROWS));
+            let piece = self.deps().messages.page(thread, &page).await?;
+            let (Some(oldest), Some(newest)) = (piece.first(), piece.last()) else { break };
+            match page.from {
+                PageEnd::Newest => page.before = Some(oldest.seq),
+                PageEnd::Oldest => page.after = newest.seq,
+            }
+            bytes += piece.iter().map(|message| message.body.as_str().len()).sum::<usize>();
+            left = left.saturating_sub(u32::try_from(piece.len()).unwrap_or(u32::MAX));
+            pieces.push(piece);
+        }
+        if page.from == PageEnd::Newest {
+            pieces.reverse();
+        }
+        Ok(pieces.into_iter().flatten().collect())
     }
 
     async fn senders(&self, messages: &[Message]) -> Result<HashMap<UserId, Arc<User>>, ReadError> {

@@ -194,7 +194,7 @@ impl Send {
             // There is at most one job per message, so the message's id serves.
             id: JobId::from_uuid(*message.id.as_uuid()),
             due_at: message.created_at.plus_millis(after_ms),
-            work: Work::NotifyUnread { thread: thread.id, from: message.seq },
+            work: Work::NotifyUnread { thread: thread.id, from: message.seq, only: Vec::new() },
         })
     }
 

@@ -7,6 +7,7 @@ use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{SummaryId, ThreadId};
 use crate::message::Origin;
 use crate::page::PageLimit;
+use crate::ports::{Budget, TooMany};
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::summary::{Summary, SummaryContent};
 use crate::time::Timestamp;
@@ -43,6 +44,9 @@ pub enum SummaryError {
     /// A point cites a message that is not there, or that the caller may not see.
     #[error("a point cites message {0}, which the caller cannot see")]
     UnknownCite(u64),
+    /// The author has written too much in too short a time.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -57,6 +61,7 @@ impl Classify for SummaryError {
             Self::UnknownThread => ErrorKind::NotFound,
             Self::NotAMember => ErrorKind::Forbidden,
             Self::UnknownCite(_) => ErrorKind::Invalid,
+            Self::TooMany(_) => ErrorKind::LimitExceeded,
             Self::Store(error) => error.kind(),
             Self::Scope(_) => ErrorKind::Internal,
         }
@@ -67,6 +72,7 @@ impl Classify for SummaryError {
             Self::UnknownThread => "thread-not-found",
             Self::NotAMember => "not-a-member",
             Self::UnknownCite(_) => "cite-not-found",
+            Self::TooMany(_) => "rate-limited",
             Self::Store(error) => error.code(),
             Self::Scope(_) => "internal",
         }
@@ -79,6 +85,7 @@ impl Messaging {
     /// # Errors
     /// [`SummaryError`].
     pub async fn add_summary(&self, actor: &Actor, add: AddSummary) -> Result<Summary, SummaryError> {
+        self.deps().limiter.take(Budget::Sends(&actor.user))?;
         let at = self.deps().clock.now();
         let id = SummaryId::from_uuid(self.deps().ids.uuid_v7(at));
         let decision = Add { actor: actor.clone(), id, request: add, at };

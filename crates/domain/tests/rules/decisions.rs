@@ -228,7 +228,11 @@ impl Run {
         prop_assert_eq!(&verdict, &step.decide(&found), "a decision must not differ from itself");
         let prev = self.rows.thread.modseq;
         for (change, nth) in verdict.0.iter().zip(1..) {
-            prop_assert_eq!(change.modseq().map(Modseq::get), Some(prev.get() + nth), "modseqs must follow each other");
+            prop_assert_eq!(
+                change.modseq().map(Modseq::get),
+                Some(prev.get() + nth),
+                "modseqs must follow each other"
+            );
             found.apply(change);
         }
         self.rows.write(&verdict.0);

@@ -37,6 +37,7 @@ impl Verified<'_> {
         if self.moment("nbf")?.is_some_and(|begin| begin > late) {
             return Err(TokenError("the token is not valid yet"));
         }
+        // The issuer was found by this; checked here too, so that finding it may change without harm.
         if let Some(expected) = &issuer.issuer
             && self.text("iss") != Some(expected)
         {

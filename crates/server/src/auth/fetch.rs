@@ -39,7 +39,7 @@ pub(crate) struct Fetched {
 pub(crate) fn client() -> anyhow::Result<Client> {
     let client =
         Client::builder().timeout(FETCH_MAX).redirect(Policy::none()).no_proxy().user_agent("tidings");
-    client.build().context("the HTTP client cannot be set up")
+    client.build().context("no TLS client without root certificates: install the package ca-certificates")
 }
 
 /// The keys for `algorithm` that are published at `url`.

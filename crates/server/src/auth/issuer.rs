@@ -29,19 +29,19 @@ impl fmt::Debug for Issuer {
 }
 
 impl Issuer {
-    pub(super) fn new(settings: IssuerSettings, upkeep: &Upkeep) -> Self {
+    pub(super) fn new(settings: IssuerSettings, upkeep: &Upkeep) -> anyhow::Result<Self> {
         let keys = match &settings.keys {
             KeySettings::Secret(secret) => Keys::Fixed(Arc::new(DecodingKey::from_secret(secret.as_bytes()))),
             KeySettings::Public(key) => Keys::Fixed(Arc::new((**key).clone())),
             KeySettings::Jwks(url) => {
-                Keys::Published(Jwks::new(&settings.name, url.clone(), settings.algorithm, upkeep.clone()))
+                Keys::Published(Jwks::new(&settings.name, url.clone(), settings.algorithm, upkeep.clone())?)
             }
         };
-        Self { settings, keys }
+        Ok(Self { settings, keys })
     }
 
     /// The issuer that the server's own secret is: its services may use the host API, its users enter these dialects.
-    pub(super) fn of_secret(secret: &Secret, dialects: Vec<String>, upkeep: &Upkeep) -> Self {
+    pub(super) fn of_secret(secret: &Secret, dialects: Vec<String>) -> Self {
         let settings = IssuerSettings {
             name: "secret".to_owned(),
             algorithm: Algorithm::Hs256,
@@ -54,7 +54,7 @@ impl Issuer {
             subject: SubjectRule { by_directory: false, first_sight: true, prefix: String::new() },
             claims: Claims::default(),
         };
-        Self::new(settings, upkeep)
+        Self { settings, keys: Keys::Fixed(Arc::new(DecodingKey::from_secret(secret.as_bytes()))) }
     }
 
     pub(super) fn warm_up(&self) {

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Algorithm;
-use super::fetch::{FETCH_MAX, Fetched, fetch};
+use super::fetch::{FETCH_MAX, Fetched, client, fetch};
 
 /// The shortest time between two fetches.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -36,7 +36,6 @@ const UNAVAILABLE: TokenError = TokenError("the issuer's keys cannot be fetched 
 /// What fetching needs.
 #[derive(Debug, Clone)]
 pub(crate) struct Upkeep {
-    pub(crate) client: Client,
     pub(crate) clock: Arc<dyn Clock>,
     /// Fetches are tasks of their own: a client that hangs up must not break off the fetch that others wait for.
     pub(crate) tasks: TaskTracker,
@@ -53,6 +52,7 @@ struct Shared {
     issuer: String,
     url: Url,
     algorithm: Algorithm,
+    client: Client,
     upkeep: Upkeep,
     state: Mutex<State>,
     /// Counts the fetches that have ended.
@@ -81,9 +81,13 @@ impl std::fmt::Debug for KeySet {
 }
 
 impl Jwks {
-    pub(crate) fn new(issuer: &str, url: Url, algorithm: Algorithm, upkeep: Upkeep) -> Self {
-        let (state, ended) = (Mutex::default(), watch::Sender::new(0));
-        Self(Arc::new(Shared { issuer: issuer.to_owned(), url, algorithm, upkeep, state, ended }))
+    /// The keys published at `url`; none are fetched yet.
+    ///
+    /// # Errors
+    /// When this machine has no root certificates. So only who needs a client makes one.
+    pub(crate) fn new(issuer: &str, url: Url, algorithm: Algorithm, upkeep: Upkeep) -> anyhow::Result<Self> {
+        let (client, state, ended) = (client()?, Mutex::default(), watch::Sender::new(0));
+        Ok(Self(Arc::new(Shared { issuer: issuer.to_owned(), url, algorithm, client, upkeep, state, ended })))
     }
 
     /// The key with this id; without an id, the only key. Waits for a fetch only when the key is not there.
@@ -154,7 +158,7 @@ impl Jwks {
 
 impl Shared {
     async fn fetch(&self, now: Timestamp) {
-        let fetched = fetch(&self.upkeep.client, &self.url, self.algorithm).await;
+        let fetched = fetch(&self.client, &self.url, self.algorithm).await;
         let mut state = self.state.lock();
         state.fetching = false;
         match fetched {

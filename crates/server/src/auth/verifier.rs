@@ -43,20 +43,23 @@ pub(crate) struct Verifier {
 impl Verifier {
     /// For the issuers of the configuration, and `own`, the secret of the server itself. Beside named issuers that one
     /// speaks for services alone.
+    ///
+    /// # Errors
+    /// When keys are to be fetched and this machine cannot.
     pub(crate) fn new(
         auth: &Auth,
         own: &Secret,
         dialects: Vec<&'static Dialect>,
         directory: Arc<dyn Directory>,
         upkeep: &Upkeep,
-    ) -> Self {
-        let mut issuers: Vec<Issuer> =
-            auth.issuers.iter().map(|settings| Issuer::new(settings.clone(), upkeep)).collect();
+    ) -> anyhow::Result<Self> {
+        let issuers = auth.issuers.iter().map(|settings| Issuer::new(settings.clone(), upkeep));
+        let mut issuers = issuers.collect::<anyhow::Result<Vec<Issuer>>>()?;
         let entered = if issuers.is_empty() { dialects.as_slice() } else { &[] };
         let entered = entered.iter().map(|dialect| dialect.name.to_owned()).collect();
-        issuers.push(Issuer::of_secret(own, entered, upkeep));
+        issuers.push(Issuer::of_secret(own, entered));
         issuers.iter().for_each(Issuer::warm_up);
-        Self { issuers, leeway: auth.leeway, clock: Arc::clone(&upkeep.clock), directory, dialects }
+        Ok(Self { issuers, leeway: auth.leeway, clock: Arc::clone(&upkeep.clock), directory, dialects })
     }
 
     /// The issuers that may have signed a token, in the order in which they are asked.

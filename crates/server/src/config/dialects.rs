@@ -17,8 +17,16 @@ static ALL: [(&Dialect, Key); 1] = [(
     ),
 )];
 
+static STRICT: Key = Key::new(
+    "dialects.campaign.strict",
+    "false",
+    "true or false",
+    "Whether only campaigns and users that the host has told about (`PUT /v1/…`) may have threads; others are answered \
+     404, as the original does. Otherwise the ids are taken as given when the caller's own is among them.",
+);
+
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {
-    ALL.iter().map(|(_, key)| key)
+    ALL.iter().map(|(_, key)| key).chain(std::iter::once(&STRICT))
 }
 
 /// The names of all dialects, served or not.
@@ -26,13 +34,19 @@ pub(crate) fn names() -> impl Iterator<Item = &'static str> {
     ALL.iter().map(|(dialect, _)| dialect.name)
 }
 
-/// The dialects that are served; at least one.
+/// The dialects that are served, and how.
 #[derive(Debug, Clone)]
-pub(crate) struct Dialects(pub(crate) Vec<&'static Dialect>);
+pub(crate) struct Dialects {
+    /// At least one.
+    pub(crate) served: Vec<&'static Dialect>,
+    /// Whether only what the host has told about may have threads.
+    pub(crate) strict: bool,
+}
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<Dialects> {
     let switches: Vec<(&Dialect, Option<bool>)> =
         ALL.iter().map(|(dialect, key)| (*dialect, source.read(key, boolean))).collect();
+    let strict = source.read(&STRICT, boolean);
     if switches.iter().any(|(_, enabled)| enabled.is_none()) {
         return None;
     }
@@ -45,5 +59,5 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Dialects> {
         source.wrong("dialects", "every dialect switched off", "at least one", "remove an `enabled = false`");
         return None;
     }
-    Some(Dialects(served))
+    Some(Dialects { served, strict: strict? })
 }

@@ -12,7 +12,7 @@ const SIZE: &str = "a number with a unit: B, KiB, MiB, GiB";
 const COUNT: &str = "a number from 1 on";
 const TIME: &str = "a number with a unit: ms, s, m, h, d";
 
-static ALL: [Key; 13] = [
+static ALL: [Key; 15] = [
     Key::new(
         "limits.frame",
         "\"64KiB\"",
@@ -20,6 +20,19 @@ static ALL: [Key; 13] = [
         "The largest frame on a socket, and the largest request of a polling client.",
     ),
     Key::new("limits.sockets", "100000", COUNT, "Most Socket.IO connections at once; more are answered 503."),
+    Key::new(
+        "limits.http_connections",
+        "20000",
+        COUNT,
+        "Most TCP connections that speak HTTP at once; more wait. A WebSocket is none of them.",
+    ),
+    Key::new(
+        "limits.http_connections_per_address",
+        "1000",
+        "a number from 1 on, or off",
+        "The same of one address, a /64 of IPv6 counting as one; more are closed at once. Of `server.trusted_proxies` \
+         there may be any number.",
+    ),
     Key::new(
         "limits.connect_timeout",
         "\"10s\"",
@@ -75,6 +88,9 @@ pub(crate) struct Limits {
     /// In bytes.
     pub(crate) frame: usize,
     pub(crate) sockets: usize,
+    pub(crate) http_connections: usize,
+    /// `None`: any number.
+    pub(crate) http_connections_per_address: Option<usize>,
     pub(crate) connect_timeout: Duration,
     pub(crate) ping_interval: Duration,
     pub(crate) ping_timeout: Duration,
@@ -122,6 +138,8 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
     let [
         frame,
         sockets,
+        http,
+        http_each,
         connect,
         interval,
         timeout,
@@ -138,11 +156,17 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
     let [frame, inbox, outbox] = [frame, inbox, outbox].map(|key| source.read(key, size));
     let [connect, interval, timeout, drain] =
         [connect, interval, timeout, drain].map(|key| source.read(key, duration));
-    let [sockets, inbox_frames, outbox_frames, hub, thread, joined] =
-        [sockets, inbox_frames, outbox_frames, hub, thread, joined].map(|key| source.read(key, count));
+    let [sockets, http, inbox_frames, outbox_frames, hub, thread, joined] =
+        [sockets, http, inbox_frames, outbox_frames, hub, thread, joined].map(|key| source.read(key, count));
+    let http_each = source.read(http_each, |value| match value.as_str() {
+        Some("off") => Ok(None),
+        _ => count(value).map(Some),
+    });
     Some(Limits {
         frame: frame?,
         sockets: sockets?,
+        http_connections: http?,
+        http_connections_per_address: http_each?,
         connect_timeout: connect?,
         ping_interval: interval?,
         ping_timeout: timeout?,

@@ -10,8 +10,11 @@ mod issuer;
 mod key;
 mod limits;
 mod log;
+mod metrics;
+mod notices;
 mod origins;
 mod problem;
+mod rates;
 mod reference;
 mod server;
 mod source;
@@ -29,8 +32,11 @@ pub(crate) use self::env::Environment;
 pub(crate) use self::issuer::{Claims, IssuerSettings, KeySettings, SubjectRule};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::log::{Log, LogFormat};
+pub(crate) use self::metrics::MetricsSettings;
+pub(crate) use self::notices::Notices;
 pub(crate) use self::origins::Origins;
 pub(crate) use self::problem::{Problem, Problems};
+pub(crate) use self::rates::{Rate, RateSettings};
 pub(crate) use self::reference::{example, reference};
 pub(crate) use self::server::Server;
 pub(crate) use self::source::Flags;
@@ -54,6 +60,9 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) dialects: Dialects,
     pub(crate) limits: Limits,
+    pub(crate) rates: RateSettings,
+    pub(crate) notices: Notices,
+    pub(crate) metrics: MetricsSettings,
     pub(crate) log: Log,
     /// As given.
     origins: Option<Origins>,
@@ -73,7 +82,8 @@ pub(crate) struct Loaded {
 /// All settings, section by section.
 fn keys() -> impl Iterator<Item = &'static Key> {
     let fixed = [server::KEYS, store::KEYS, log::KEYS, auth::KEYS, issuer::KEYS];
-    fixed.into_iter().flatten().chain(dialects::keys()).chain(origins::keys()).chain(limits::KEYS)
+    let fixed = fixed.into_iter().flatten().chain(dialects::keys()).chain(origins::keys());
+    fixed.chain(limits::KEYS).chain(rates::KEYS).chain(notices::keys()).chain(metrics::KEYS)
 }
 
 impl Config {
@@ -97,15 +107,28 @@ impl Config {
         let dialects = dialects::read(&mut source);
         let origins = origins::read(&mut source);
         let limits = limits::read(&mut source);
+        let rates = rates::read(&mut source);
+        let notices = notices::read(&mut source);
+        let metrics = metrics::read(&mut source);
         source.finish();
         let Source { problems, warnings, shown, .. } = source;
-        match (server, store, log, auth, dialects, limits) {
-            (Some(server), Some(store), Some(log), Some(auth), Some(dialects), Some(limits))
-                if problems.is_empty() =>
-            {
-                let config = Self { server, store, auth, dialects, limits, log, origins };
-                Ok(Loaded { config, file, warnings, shown })
-            }
+        // What could not be read is among the problems.
+        let config = || {
+            Some(Self {
+                server: server?,
+                store: store?,
+                auth: auth?,
+                dialects: dialects?,
+                limits: limits?,
+                rates: rates?,
+                notices: notices?,
+                metrics: metrics?,
+                log: log?,
+                origins,
+            })
+        };
+        match config() {
+            Some(config) if problems.is_empty() => Ok(Loaded { config, file, warnings, shown }),
             _ => Err(Problems(problems)),
         }
     }
@@ -117,7 +140,8 @@ impl Config {
 
     /// The pages that may connect.
     pub(crate) fn origins(&self) -> Origins {
-        let fallback = Origins { loopback: self.is_demo(), ..Origins::default() };
+        // While nobody but this machine can connect, or a proxy on it, pages on it may: nothing here rests on cookies.
+        let fallback = Origins { loopback: self.server.listen.ip().is_loopback(), ..Origins::default() };
         self.origins.clone().unwrap_or(fallback)
     }
 

@@ -12,8 +12,8 @@ static ALLOW: Key = Key::unset(
     "[\"https://app.example.org\"]",
     "origins as browsers write them: a scheme, a host, a port unless it is the scheme's own, no path; or `loopback`",
     "The origins of the pages that may connect, exactly as browsers send them; `loopback` stands for pages on \
-     localhost, 127.0.0.1 and [::1] on any port. Not set: `loopback` in demo mode (nothing but loopback and the secret \
-     that was made here), else none.",
+     localhost, 127.0.0.1 and [::1] on any port. Not set: `loopback` when the server listens on \
+     loopback, else none.",
 )
 .aliases(&["CORS_ORIGINS", "CORS_ORIGIN"]);
 pub(crate) fn keys() -> impl Iterator<Item = &'static Key> {

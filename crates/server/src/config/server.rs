@@ -1,13 +1,15 @@
 //! `[server]`: where it listens and keeps its things.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+
+use ipnet::IpNet;
 
 use super::key::Key;
 use super::source::Source;
-use super::value::text;
+use super::value::{Wrong, list, text};
 
-static ALL: [Key; 3] = [
+static ALL: [Key; 4] = [
 Key::new(
     "server.listen",
     "\"127.0.0.1:3000\"",
@@ -31,7 +33,14 @@ Key::new(
      when it is missing.",
 )
 .aliases(&["TIDINGS_DATA_DIR"])
-.flag("--data-dir")];
+.flag("--data-dir"),
+Key::unset(
+    "server.trusted_proxies",
+    "[\"10.0.0.0/8\"]",
+    "addresses and networks (CIDR): 127.0.0.1, 10.0.0.0/8, fd00::/8",
+    "The reverse proxies in front, whose `X-Forwarded-For` says who the client is. Not set: none, and the header is not \
+     looked at. Never the addresses of clients: who is trusted can be anybody.",
+)];
 
 pub(crate) static KEYS: &[Key] = &ALL;
 
@@ -40,10 +49,11 @@ pub(crate) static KEYS: &[Key] = &ALL;
 pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
+    pub(crate) trusted_proxies: Vec<IpNet>,
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<Server> {
-    let [listen, port, data_dir] = &ALL;
+    let [listen, port, data_dir, proxies] = &ALL;
     let listen =
         source.read_at(&listen.place(), |value| text(value)?.parse::<SocketAddr>().map_err(|_| None));
     let port = source.read_at(&port.place(), |value| {
@@ -51,11 +61,20 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Server> {
         number.or_else(|| value.as_str()?.trim().parse().ok()).ok_or(None)
     });
     let data_dir = source.read(data_dir, text);
+    let trusted_proxies = source.read(proxies, networks).unwrap_or_default();
     let mut listen = listen?;
     if let Some(port) = port
         && !listen.origin.outranks(&port.origin)
     {
         listen.value.set_port(port.value);
     }
-    Some(Server { listen: listen.value, data_dir: data_dir?.into() })
+    Some(Server { listen: listen.value, data_dir: data_dir?.into(), trusted_proxies })
+}
+
+fn networks(value: &toml::Value) -> Result<Vec<IpNet>, Wrong> {
+    let network = |text: String| match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => text.parse().map_err(|_| Some(format!("{text:?} is no network"))),
+    };
+    list(value)?.into_iter().map(network).collect()
 }

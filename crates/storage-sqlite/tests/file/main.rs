@@ -6,4 +6,6 @@ mod faults;
 #[cfg(test)]
 mod lasting;
 #[cfg(test)]
+mod migrating;
+#[cfg(test)]
 mod world;

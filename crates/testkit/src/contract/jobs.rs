@@ -15,7 +15,11 @@ use crate::rules::{Draft, appending, appending_with_notice, enqueuing};
 
 fn job(fixture: &Fixture, thread: ThreadId, due_in: i64) -> Job {
     let due_at = fixture.now().plus_millis(due_in);
-    Job { id: fixture.job_id(), due_at, work: Work::NotifyUnread { thread, from: Seq::new(7) } }
+    Job {
+        id: fixture.job_id(),
+        due_at,
+        work: Work::NotifyUnread { thread, from: Seq::new(7), only: Vec::new() },
+    }
 }
 
 async fn enqueued(fixture: &Fixture, thread: ThreadId, due_in: i64) -> Job {
@@ -39,7 +43,7 @@ pub async fn a_job_is_stored_with_its_commit(fixture: &Fixture) {
     let due_at = fixture.now().plus_millis(30_123);
     let draft = fixture.draft(thread, ALICE, "who is away?", None);
     let job = fixture.does(appending_with_notice(draft, fixture.job_id(), due_at)).await;
-    assert_eq!(job.work, Work::NotifyUnread { thread, from: Seq::new(1) });
+    assert_eq!(job.work, Work::NotifyUnread { thread, from: Seq::new(1), only: Vec::new() });
     let heard = fixture.heard.heard_of(thread);
     let commit = heard.last().expect("the message was heard");
     assert_eq!(commit.changes.len(), 1, "nobody hears of a job: {:?}", commit.changes);
@@ -128,32 +132,39 @@ pub async fn a_lease_holds_and_ends(fixture: &Fixture) {
     }
 }
 
-/// A finished job is gone, held or not. One that is given back is due at the time said, its own time unchanged, in its
-/// place among the others. What nobody knows is not an error.
+/// A finished job is gone; one that is given back is due at the time said, with what is left of its work.
+///
+/// Its own time is unchanged, its place among the others the new one. Whoever lost a job to another claim has no say in
+/// it any more, and what nobody knows is not an error.
 pub async fn jobs_are_finished_and_given_back(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
     let (first, second) = (enqueued(fixture, thread, 0).await, enqueued(fixture, thread, 10).await);
     let jobs = &fixture.stores.jobs;
+    let held = |job: &Job, attempts| ClaimedJob { job: job.clone(), attempts };
+    let left = Work::NotifyUnread { thread, from: Seq::new(7), only: vec![ALICE.id(), BOB.id()] };
     assert_eq!(ids(&fixture.claim(0, 10).await), [first.id]);
     let later = fixture.now().plus_millis(500);
-    assert_eq!(jobs.retry_job(first.id, later).await, Ok(()));
+    assert_eq!(jobs.retry_job(&held(&first, 1), later, left.clone()).await, Ok(()));
     assert_eq!(next_at(fixture).await, Some(second.due_at));
     assert_eq!(ids(&fixture.claim(499, 1).await), [second.id]);
-    assert_eq!(jobs.retry_job(second.id, later.plus_millis(-1)).await, Ok(()));
+    let sooner = later.plus_millis(-1);
+    assert_eq!(jobs.retry_job(&held(&second, 1), sooner, second.work.clone()).await, Ok(()));
+    let first = Job { work: left, ..first };
     let both = fixture.claim(500, 10).await;
-    assert_eq!(ids(&both), [second.id, first.id], "by when they are due again");
-    let again = [&second, &first].map(|job| ClaimedJob { job: job.clone(), attempts: 2 });
-    assert_eq!(both, again);
-    assert_eq!(jobs.finish_job(second.id).await, Ok(()));
-    assert_eq!(jobs.retry_job(second.id, fixture.now()).await, Ok(()), "it stays finished");
-    assert_eq!(jobs.finish_job(first.id).await, Ok(()));
-    assert_eq!(next_at(fixture).await, None);
-    let third = enqueued(fixture, thread, 0).await;
-    assert_eq!(jobs.finish_job(third.id).await, Ok(()), "held by nobody");
-    for unknown in [first.id, fixture.job_id()] {
-        assert_eq!(jobs.finish_job(unknown).await, Ok(()));
-        assert_eq!(jobs.retry_job(unknown, fixture.now()).await, Ok(()));
+    assert_eq!(both, [held(&second, 2), held(&first, 2)], "by when they are due again");
+    for lost in [held(&first, 1), held(&second, 1)] {
+        assert_eq!(jobs.finish_job(&lost).await, Ok(()));
+        assert_eq!(jobs.retry_job(&lost, fixture.now(), second.work.clone()).await, Ok(()));
     }
+    assert_eq!(fixture.claim(500, 10).await, [], "they are held by the second claim");
+    assert_eq!(jobs.finish_job(&held(&second, 2)).await, Ok(()));
+    let again = jobs.retry_job(&held(&second, 2), fixture.now(), second.work.clone()).await;
+    assert_eq!(again, Ok(()), "it stays finished");
+    assert_eq!(jobs.finish_job(&held(&first, 2)).await, Ok(()));
+    assert_eq!(next_at(fixture).await, None);
+    let unknown = Job { id: fixture.job_id(), ..first };
+    assert_eq!(jobs.finish_job(&held(&unknown, 1)).await, Ok(()));
+    assert_eq!(jobs.retry_job(&held(&unknown, 1), fixture.now(), second.work).await, Ok(()));
     assert_eq!(fixture.claim(i64::from(i32::MAX), 10).await, []);
 }
 

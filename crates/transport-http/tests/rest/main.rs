@@ -5,7 +5,9 @@
 )]
 
 mod bodies;
+mod budgets;
 mod faults;
+mod host;
 mod identity;
 mod paths;
 mod store;

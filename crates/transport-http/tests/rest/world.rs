@@ -11,7 +11,9 @@ use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::messaging::{Deps, Messaging};
-use tidings_domain::ports::{Clock, IdSource, ThreadRepository, TokenError, TokenVerifier};
+use tidings_domain::ports::{
+    Clock, IdSource, Limiter, ThreadRepository, TokenError, TokenVerifier, Unlimited,
+};
 use tidings_domain::thread::NewThread;
 use tidings_domain::user::{Identity, User};
 use tidings_storage_memory::MemoryStore;
@@ -27,7 +29,7 @@ struct NameVerifier;
 #[async_trait]
 impl TokenVerifier for NameVerifier {
     async fn verify(&self, dialect: &str, token: &str) -> Result<Identity, TokenError> {
-        assert_eq!(dialect, "campaign");
+        assert!(["campaign", "host"].contains(&dialect));
         let id: UserId = token.parse().map_err(|_| TokenError("it is no token"))?;
         match token {
             "expired" => Err(TokenError("it has expired")),
@@ -69,6 +71,11 @@ impl Answer {
 
 impl World {
     pub(crate) fn new() -> Self {
+        Self::within(Unlimited)
+    }
+
+    /// A world in which this says how often what may be done.
+    pub(crate) fn within(limiter: impl Limiter) -> Self {
         let store = FaultyStore {
             inner: MemoryStore::new(Arc::new(RecordingNotifier::default())),
             fault: Arc::new(Mutex::new(None)),
@@ -79,13 +86,12 @@ impl World {
             messages: Arc::new(store.clone()),
             feed: Arc::new(store.clone()),
             directory: Arc::new(store.clone()),
+            limiter: Arc::new(limiter),
             ..Deps::on(store.inner.clone(), ManualClock::at(T0), SeededIds::new(5))
         });
-        let router = tidings_transport_http::router(
-            &tidings_wire::campaign::DIALECT,
-            messaging,
-            Arc::new(NameVerifier),
-        );
+        let verifier: Arc<dyn TokenVerifier> = Arc::new(NameVerifier);
+        let router = tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier))
+            .merge(tidings_transport_http::router(&tidings_wire::campaign::DIALECT, messaging, verifier));
         Self { router, store, ids: SeededIds::new(6) }
     }
 

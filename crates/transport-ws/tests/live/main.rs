@@ -9,6 +9,7 @@
     reason = "a test looks for some packets and passes over the others"
 )]
 
+mod budgets;
 mod client;
 mod members;
 mod order;

@@ -1,6 +1,7 @@
 //! A server in the test's own process, and what happens behind it.
 
 use std::convert::Infallible;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -13,7 +14,7 @@ use tidings_domain::member::{Member, Standing};
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Deps, Messaging, SendMessage};
 use tidings_domain::ports::{
-    Clock, Directory, IdSource, Notifier, ThreadRepository, TokenError, TokenVerifier,
+    Clock, Directory, IdSource, Limiter, Notifier, ThreadRepository, TokenError, TokenVerifier, Unlimited,
 };
 use tidings_domain::seq::Seq;
 use tidings_domain::thread::NewThread;
@@ -37,9 +38,13 @@ use crate::store::{Control, GatedStore};
 pub(crate) static GROUPS: Dialect = Dialect {
     name: "groups",
     expresses: |_| true,
+    within: || None,
     socket: Socket { namespace: "/groups", ..DIALECT.socket },
     ..DIALECT
 };
+
+/// Where every client comes from.
+pub(crate) const PEER: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), 4711);
 
 /// How long tokens hold, in milliseconds from the beginning.
 pub(crate) const TOKEN_LASTS_MS: i64 = 3_600_000;
@@ -75,6 +80,8 @@ pub(crate) struct Setup {
     pub(crate) sockets: Config,
     /// Connections are pipes in memory, so that a paused clock stands still while anything is under way.
     pub(crate) in_memory: bool,
+    /// What may be done how often; anything, if there is none.
+    pub(crate) limiter: Option<Arc<dyn Limiter>>,
 }
 
 pub(crate) struct World {
@@ -107,6 +114,7 @@ impl World {
             messages: Arc::new(store.clone()),
             feed: Arc::new(store.clone()),
             directory: Arc::new(store.clone()),
+            limiter: setup.limiter.unwrap_or_else(|| Arc::new(Unlimited)),
             ..Deps::on(memory, Arc::<ManualClock>::clone(&clock), Arc::<SeededIds>::clone(&ids))
         });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -139,6 +147,13 @@ impl World {
         }
     }
 
+    /// Asks over HTTP, as a client of long-polling does.
+    pub(crate) async fn asks(&self, query: &str) -> http::Response<tidings_socketio::Body> {
+        let request = http::Request::builder().uri(format!("/socket.io/?EIO=4&{query}"));
+        let request = request.body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request");
+        self.sockets.handle(request, Some(PEER)).await
+    }
+
     /// Opens a connection that the server serves.
     async fn dial(&self) -> Box<dyn Io> {
         let Some(listener) = &self.listener else {
@@ -158,7 +173,7 @@ impl World {
         let sockets = self.sockets.clone();
         let service = service_fn(move |request| {
             let sockets = sockets.clone();
-            async move { Ok::<_, Infallible>(sockets.handle(request, None).await) }
+            async move { Ok::<_, Infallible>(sockets.handle(request, Some(PEER)).await) }
         });
         let connection = http1::Builder::new().serve_connection(TokioIo::new(io), service).with_upgrades();
         self.tasks.spawn(async move { drop(connection.await) });

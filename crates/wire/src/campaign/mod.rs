@@ -15,6 +15,7 @@ mod summaries;
 use tidings_domain::context::ContextRef;
 use tidings_domain::id::{ContextId, ContextKind};
 use tidings_domain::thread::Thread;
+use tidings_domain::user::Within;
 
 use crate::dialect::{ClaimNames, Dialect, Handshake, Socket};
 
@@ -50,7 +51,7 @@ pub static DIALECT: Dialect = Dialect {
     },
     problem: errors::problem,
     expresses,
-    context_kind: || Some(kind()),
+    within: || Some(within()),
 };
 
 fn kind() -> ContextKind {
@@ -62,6 +63,12 @@ fn campaign(id: ContextId) -> ContextRef {
     ContextRef::new(kind(), id)
 }
 
+/// Threads of two about a campaign: its clients know one promoter and one advertiser.
+fn within() -> Within {
+    Within { kind: kind(), members_max: 2 }
+}
+
+/// As [`within`]; asked for every frame, so nothing is made for it.
 fn expresses(thread: &Thread) -> bool {
     thread.context.as_ref().is_some_and(|context| context.kind.as_str() == KIND) && thread.member_count <= 2
 }

@@ -12,6 +12,9 @@ use crate::iso;
 use crate::payload::Refusal;
 use crate::rest::{Reply, RestRequest};
 
+/// How many of a thread's summaries are listed, the newest first.
+const SUMMARIES_MAX: u32 = 50;
+
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct AddJson {
@@ -82,7 +85,7 @@ pub(super) fn added(actor: &Actor, result: Done<'_>) -> Reply {
 
 pub(super) fn list(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let thread = thread_id(request.param("threadId"))?;
-    Ok(Command::ListSummaries(ListSummaries { thread, limit: PageLimit::MAX }))
+    Ok(Command::ListSummaries(ListSummaries { thread, limit: PageLimit::clamped(SUMMARIES_MAX) }))
 }
 
 pub(super) fn listed(actor: &Actor, result: Done<'_>) -> Reply {

@@ -10,26 +10,26 @@ use tidings_domain::time::Timestamp;
 use super::shapes::{ContextJson, PartyJson, UniqueJson, id};
 use super::{HostRequest, IMPORT_MESSAGES_MAX, IMPORT_THREADS_MAX};
 use crate::iso;
-use crate::payload::Refusal;
+use crate::payload::{Object, Refusal};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct ImportJson {
-    threads: Vec<ThreadJson>,
+    threads: Vec<Object<ThreadJson>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct ThreadJson {
     id: String,
-    context: Option<ContextJson>,
+    context: Option<Object<ContextJson>>,
     subject: Option<String>,
     #[serde(default)]
     unique: UniqueJson,
     created_at: String,
-    members: Vec<MemberJson>,
+    members: Vec<Object<MemberJson>>,
     #[serde(default)]
-    messages: Vec<MessageJson>,
+    messages: Vec<Object<MessageJson>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -56,13 +56,13 @@ pub(super) fn decode(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
             "threads: expected at most {IMPORT_THREADS_MAX} in one request"
         )));
     }
-    let messages: usize = told.threads.iter().map(|thread| thread.messages.len()).sum();
+    let messages: usize = told.threads.iter().map(|Object(thread)| thread.messages.len()).sum();
     if messages > IMPORT_MESSAGES_MAX {
         return Err(Refusal::invalid(format!(
             "messages: expected at most {IMPORT_MESSAGES_MAX} in one request"
         )));
     }
-    let threads = told.threads.into_iter().enumerate().map(|(index, thread)| {
+    let threads = told.threads.into_iter().enumerate().map(|(index, Object(thread))| {
         thread.import().map_err(|refusal| Refusal::invalid(format!("threads[{index}].{}", refusal.message)))
     });
     Ok(HostCommand::Import(threads.collect::<Result<_, _>>()?))
@@ -74,8 +74,9 @@ fn time(field: &str, text: &str) -> Result<Timestamp, Refusal> {
 
 impl ThreadJson {
     fn import(self) -> Result<ImportThread, Refusal> {
-        let context = self.context.as_ref().map(ContextJson::reference).transpose()?;
-        let members = self.members.iter().map(MemberJson::import).collect::<Result<Vec<_>, _>>()?;
+        let context = self.context.as_ref().map(|Object(of)| of.reference()).transpose()?;
+        let members =
+            self.members.iter().map(|Object(member)| member.import()).collect::<Result<Vec<_>, _>>()?;
         let users: Vec<&UserId> = members.iter().map(|member| &member.party.user).collect();
         let key = match (self.unique, &context, users.as_slice()) {
             (UniqueJson::Parties, Some(of), [one, other]) => {
@@ -99,7 +100,7 @@ impl ThreadJson {
             .map(|subject| Subject::parse(&subject))
             .transpose()
             .map_err(|error| Refusal::invalid(format!("subject: {error}")))?;
-        let message = |(index, message): (usize, MessageJson)| {
+        let message = |(index, Object(message)): (usize, Object<MessageJson>)| {
             message
                 .import()
                 .map_err(|refusal| Refusal::invalid(format!("messages[{index}].{}", refusal.message)))

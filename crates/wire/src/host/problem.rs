@@ -32,7 +32,10 @@ fn title(kind: ErrorKind) -> (u16, &'static str) {
 }
 
 fn document(kind: ErrorKind, code: &str, detail: Cow<'_, str>, retryable: bool) -> Reply {
-    let (status, title) = title(kind);
+    titled(title(kind), code, detail, retryable)
+}
+
+fn titled((status, title): (u16, &'static str), code: &str, detail: Cow<'_, str>, retryable: bool) -> Reply {
     let body = ProblemJson { r#type: format!("/problems/{code}"), title, status, detail, code, retryable };
     Reply::problem(status, &body)
 }
@@ -76,9 +79,7 @@ pub fn problem(problem: &Problem<'_>) -> Reply {
         }
         Problem::TooLarge { bytes_max } => {
             let detail = format!("the body is larger than {bytes_max} bytes");
-            let mut reply = document(ErrorKind::Invalid, "body-too-large", detail.into(), false);
-            reply.status = 413;
-            reply
+            titled((413, "Content Too Large"), "body-too-large", detail.into(), false)
         }
         Problem::TooMany { retry_after_s } => {
             let detail = format!("too many requests; try again in {retry_after_s} s");

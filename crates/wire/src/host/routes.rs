@@ -1,7 +1,7 @@
 //! The routes of the host API.
 
 use serde::Serialize;
-use tidings_domain::context::{Context, Party};
+use tidings_domain::context::Context;
 use tidings_domain::messaging::{HostCommand, HostError, HostOpenThread, HostOutcome, Unique};
 use tidings_domain::text::{ClientKey, Subject as ThreadSubject};
 use tidings_domain::user::{Subject, User};
@@ -9,10 +9,11 @@ use tidings_domain::user::{Subject, User};
 use super::import;
 use super::problem::{of, problem};
 use super::shapes::{
-    ContextJson, OpenThreadJson, PutContextJson, PutUserJson, ThreadJson, UniqueJson, UserJson, id,
+    ContextJson, OpenThreadJson, PutContextJson, PutUserJson, SubjectJson, ThreadJson, UniqueJson, UserJson,
+    id, parties,
 };
 use super::{HostRequest, HostRoute};
-use crate::payload::Refusal;
+use crate::payload::{Object, Refusal};
 use crate::rest::{Method, Problem, Reply};
 
 /// The longest name, title or other short text that the host gives, in characters.
@@ -102,7 +103,7 @@ fn put_user(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
         if subjects.len() > LIST_MAX {
             return Err(Refusal::invalid(format!("subjects: expected at most {LIST_MAX}")));
         }
-        let subject = |subject: super::shapes::SubjectJson| {
+        let subject = |Object(subject): Object<SubjectJson>| {
             Ok(Subject {
                 issuer: short("subjects.issuer", subject.issuer)?,
                 sub: short("subjects.sub", subject.sub)?,
@@ -139,11 +140,7 @@ fn put_context(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
         title: short("title", told.title)?,
         is_public: told.is_public,
         state: told.state.map(|state| short("state", state)).transpose()?,
-        parties: told
-            .parties
-            .iter()
-            .map(super::shapes::PartyJson::party)
-            .collect::<Result<Vec<Party>, _>>()?,
+        parties: parties(&told.parties)?,
         data,
     }))
 }
@@ -161,12 +158,8 @@ fn open_thread(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
         .transpose()
         .map_err(|error| Refusal::invalid(format!("subject {error}")))?;
     Ok(HostCommand::OpenThread(HostOpenThread {
-        context: told.context.as_ref().map(ContextJson::reference).transpose()?,
-        parties: told
-            .parties
-            .iter()
-            .map(super::shapes::PartyJson::party)
-            .collect::<Result<Vec<Party>, _>>()?,
+        context: told.context.as_ref().map(|Object(of)| of.reference()).transpose()?,
+        parties: parties(&told.parties)?,
         subject,
         unique: match told.unique {
             UniqueJson::Parties => Unique::Parties,

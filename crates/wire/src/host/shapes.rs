@@ -8,7 +8,7 @@ use tidings_domain::thread::Thread;
 use tidings_domain::user::User;
 
 use crate::iso;
-use crate::payload::Refusal;
+use crate::payload::{Object, Refusal};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -18,7 +18,7 @@ pub(super) struct PutUserJson {
     pub(super) avatar_url: Option<String>,
     pub(super) email: Option<String>,
     pub(super) role: Option<String>,
-    pub(super) subjects: Option<Vec<SubjectJson>>,
+    pub(super) subjects: Option<Vec<Object<SubjectJson>>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -36,9 +36,9 @@ pub(super) struct PutContextJson {
     pub(super) is_public: bool,
     pub(super) state: Option<String>,
     #[serde(default)]
-    pub(super) parties: Vec<PartyJson>,
+    pub(super) parties: Vec<Object<PartyJson>>,
     pub(super) data: Option<Box<RawValue>>,
-    pub(super) parent: Option<ParentJson>,
+    pub(super) parent: Option<Object<ParentJson>>,
 }
 
 #[derive(Debug, Clone, Deserialize, Serialize)]
@@ -61,14 +61,14 @@ pub(super) struct ContextJson {
     pub(super) kind: String,
     pub(super) id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) parent: Option<ParentJson>,
+    pub(super) parent: Option<Object<ParentJson>>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(super) struct OpenThreadJson {
-    pub(super) context: Option<ContextJson>,
-    pub(super) parties: Vec<PartyJson>,
+    pub(super) context: Option<Object<ContextJson>>,
+    pub(super) parties: Vec<Object<PartyJson>>,
     pub(super) subject: Option<String>,
     #[serde(default)]
     pub(super) unique: UniqueJson,
@@ -100,12 +100,17 @@ impl PartyJson {
     }
 }
 
+/// All of them.
+pub(super) fn parties(parties: &[Object<PartyJson>]) -> Result<Vec<Party>, Refusal> {
+    parties.iter().map(|Object(party)| party.party()).collect()
+}
+
 impl ContextJson {
     pub(super) fn reference(&self) -> Result<ContextRef, Refusal> {
         let parent = self
             .parent
             .as_ref()
-            .map(|parent| Ok((id("parent.kind", &parent.kind)?, id("parent.id", &parent.id)?)))
+            .map(|Object(parent)| Ok((id("parent.kind", &parent.kind)?, id("parent.id", &parent.id)?)))
             .transpose()?;
         Ok(ContextRef { kind: id("context.kind", &self.kind)?, id: id("context.id", &self.id)?, parent })
     }
@@ -114,7 +119,7 @@ impl ContextJson {
         let parent = reference
             .parent
             .as_ref()
-            .map(|(kind, id)| ParentJson { kind: kind.to_string(), id: id.to_string() });
+            .map(|(kind, id)| Object(ParentJson { kind: kind.to_string(), id: id.to_string() }));
         Self { kind: reference.kind.to_string(), id: reference.id.to_string(), parent }
     }
 }

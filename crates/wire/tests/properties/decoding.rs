@@ -18,7 +18,7 @@ const ECHO_CHARS_MAX: usize = 64;
 const REFUSAL_CHARS_MAX: usize = 300;
 
 /// Whether a refusal says something, and repeats little of what was received.
-fn check_refusal(refusal: &Refusal, received: &[&str]) -> Result<(), TestCaseError> {
+pub(crate) fn check_refusal(refusal: &Refusal, received: &[&str]) -> Result<(), TestCaseError> {
     let message: Vec<char> = refusal.message.chars().collect();
     prop_assert!(!refusal.message.trim().is_empty());
     prop_assert!(message.len() <= REFUSAL_CHARS_MAX, "{} characters: {}", message.len(), refusal.message);
@@ -32,7 +32,7 @@ fn check_refusal(refusal: &Refusal, received: &[&str]) -> Result<(), TestCaseErr
 
 /// Offers a request to every route.
 fn offer(param: &str, query: &[(String, String)], body: &[u8]) -> Result<(), TestCaseError> {
-    let params = [("threadId", param), ("messageId", param)];
+    let params = [("threadId", param), ("messageId", param), ("campaignId", param)];
     let pairs: Vec<(Cow<'_, str>, Cow<'_, str>)> =
         query.iter().map(|(key, value)| (key.into(), value.into())).collect();
     let request = RestRequest { params: &params, query: &pairs, body };
@@ -63,7 +63,7 @@ proptest! {
     #[test]
     fn any_request_is_a_command_or_refused(
         param in "\\PC{0,200}",
-        query in vec((prop::sample::select(vec!["limit", "page", "before", "campaignId", "threadId", "x"]), prop_oneof![
+        query in vec((prop::sample::select(vec!["limit", "page", "before", "campaignId", "promoterId", "threadId", "x"]), prop_oneof![
             "\\PC{0,100}", "-?[0-9]{0,25}", "[0-9]{4}-[0-9]{2}-[0-9]{2}(T[0-9]{2}:[0-9]{2}:[0-9]{2}(.[0-9]{1,12})?(Z|[+-][0-9]{2}:[0-9]{2}))?",
         ]), 0..6),
         body in texts(),
@@ -112,7 +112,16 @@ proptest! {
 
 #[test]
 fn what_is_hard_on_a_parser_is_refused_or_passed_over() -> Result<(), TestCaseError> {
-    let fields = ["content", "threadId", "campaignId", "isTyping", "unheardOf"];
+    let fields = [
+        "content",
+        "threadId",
+        "campaignId",
+        "isTyping",
+        "summary",
+        "sentimentScore",
+        "keyPoints",
+        "unheardOf",
+    ];
     for value in hard_values() {
         offer(
             &value,

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use tidings_domain::change::Change;
-use tidings_domain::context::Context;
+use tidings_domain::context::{Context, Party};
 use tidings_domain::error::StoreError;
 use tidings_domain::member::Member;
+use tidings_domain::message::Origin;
 use tidings_domain::messaging::{
     CommandError, Listed, MarkError, Marked, MessageView, MessagesView, OpenError, Opened, Outcome,
-    ReadError, SendError, Sent, ThreadView,
+    ReadError, SendError, Sent, SummaryError, ThreadView,
 };
-use tidings_domain::ports::Denied;
+use tidings_domain::ports::{Denied, TooMany};
 use tidings_domain::seq::Modseq;
 use tidings_domain::typing::TypingChange;
 use tidings_domain::user::{Actor, User};
@@ -20,7 +21,7 @@ use tidings_wire::campaign::DIALECT;
 use tidings_wire::{Answer, EventError, Frame, Heard, Outbound, Reach, Refusal, Replies, Reply};
 
 use crate::json::check_written;
-use crate::rows::{actor_ids, commits, members, messages, origins, threads, users};
+use crate::rows::{actor_ids, commits, members, messages, origins, summaries, threads, users};
 
 /// What no client may ever see.
 const SECRET: &str = "postgres://tidings:hunter2@10.0.0.7";
@@ -94,7 +95,14 @@ fn thread_views() -> BoxedStrategy<ThreadView> {
     (threads(), members(), prop::collection::vec(seat, 0..4), told, proptest::option::of(listed))
         .prop_map(|(thread, member, members, told, listed)| {
             let context = told.zip(thread.context.clone()).map(|((title, is_public), reference)| {
-                Arc::new(Context { reference, title, is_public, parties: Vec::new() })
+                Arc::new(Context {
+                    reference,
+                    title,
+                    is_public,
+                    state: None,
+                    parties: Vec::new(),
+                    data: None,
+                })
             });
             ThreadView { thread, member, members, context, listed }
         })
@@ -118,8 +126,16 @@ fn outcomes() -> BoxedStrategy<Outcome> {
         (threads(), prop::collection::vec(views(), 0..4), any::<bool>()).prop_map(
             |(thread, messages, has_older)| Outcome::Messages(MessagesView { thread, messages, has_older })
         ),
+        proptest::option::of(thread_views()).prop_map(|found| Outcome::Found(found.map(Box::new))),
+        any::<u64>().prop_map(Outcome::Unread),
+        summaries().prop_map(Outcome::SummaryAdded),
+        prop::collection::vec(summaries(), 0..3).prop_map(Outcome::Summaries),
     ]
     .boxed()
+}
+
+fn party(role: &str) -> Party {
+    Party { user: "ada".parse().expect("a user"), role: role.parse().expect("a role") }
 }
 
 fn failures() -> BoxedStrategy<CommandError> {
@@ -135,7 +151,8 @@ fn failures() -> BoxedStrategy<CommandError> {
             CommandError::Open(store.clone().into()),
             CommandError::Send(store.clone().into()),
             CommandError::Mark(store.clone().into()),
-            CommandError::Read(store.into()),
+            CommandError::Read(store.clone().into()),
+            CommandError::Summary(store.into()),
         ])
     });
     let of_rules = prop::sample::select(vec![
@@ -143,6 +160,12 @@ fn failures() -> BoxedStrategy<CommandError> {
         CommandError::Open(OpenError::NotAParty),
         CommandError::Open(OpenError::NoCounterpart),
         CommandError::Open(OpenError::Removed),
+        CommandError::Open(OpenError::UnknownParty(party("ADVERTISER"))),
+        CommandError::Open(OpenError::UnknownParty(party("anything"))),
+        CommandError::Send(SendError::TooMany(TooMany { retry_after_ms: 1 })),
+        CommandError::Summary(SummaryError::UnknownThread),
+        CommandError::Summary(SummaryError::NotAMember),
+        CommandError::Summary(SummaryError::UnknownCite(7)),
         CommandError::Send(SendError::UnknownThread),
         CommandError::Send(SendError::NotAMember),
         CommandError::Send(SendError::Denied(Denied { reason: SECRET.to_owned() })),
@@ -194,12 +217,24 @@ proptest! {
                 Change::AppendMessage(message) | Change::ReplaceMessage(message) => {
                     Some(MessageView::fresh(message.clone(), sender.clone().map(Arc::new)))
                 }
-                Change::PutMember(_) | Change::PutThread(_) => None,
+                Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => None,
             };
             let heard = Heard { commit: &commit, change, message: view.as_ref() };
-            for outbound in (DIALECT.socket.commit)(&heard) {
-                check_outbound(&outbound)?;
-            }
+            let told = (DIALECT.socket.commit)(&heard);
+            told.iter().try_for_each(check_outbound)?;
+            // What was brought over is no news; a member who came, hid or left has not read anything by that.
+            let silent = match change {
+                Change::PutMember(member) => !member.just_marked(),
+                Change::AppendMessage(_) => false,
+                Change::ReplaceMessage(_)
+                | Change::PutThread(_)
+                | Change::AddSummary(_)
+                | Change::EnqueueJob(_) => true,
+            };
+            prop_assert!(told.is_empty() || !(silent || commit.origin == Origin::Import));
             // A transport that has no view of the message has nothing to tell, and does not fail.
             let heard = Heard { message: None, ..heard };
             (DIALECT.socket.commit)(&heard).iter().try_for_each(check_outbound)?;

@@ -3,6 +3,7 @@
 
 mod decoding;
 mod encoding;
+mod host;
 mod json;
 mod roundtrip;
 mod rows;

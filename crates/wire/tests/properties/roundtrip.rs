@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidings_domain::context::{ContextRef, Party};
 use tidings_domain::messaging::{
-    Before, Command, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, OwnMessage, PageMessages,
-    SendMessage,
+    Before, Command, FindThread, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, OwnMessage,
+    PageMessages, SendMessage,
 };
 use tidings_domain::page::{About, PAGE_ROWS_MAX, PageEnd, PageLimit, ThreadPage};
 use tidings_domain::text::Subject;
@@ -19,7 +19,7 @@ use tidings_wire::{Intent, Method, RestRequest};
 
 fn rest(method: Method, path: &str, param: &str, query: &[(&str, String)], body: &Value) -> Command {
     let route = DIALECT.routes.iter().find(|route| route.method == method && route.path == path);
-    let params = [("threadId", param), ("messageId", param)];
+    let params = [("threadId", param), ("messageId", param), ("campaignId", param)];
     let query: Vec<(Cow<'_, str>, Cow<'_, str>)> =
         query.iter().map(|(key, value)| ((*key).into(), value.as_str().into())).collect();
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -98,6 +98,43 @@ proptest! {
         });
         let context = about(campaign.as_str());
         prop_assert_eq!(rest(Method::Post, "/threads", "", &[], &body), Command::OpenThread(OpenThread { context, founders, subject }));
+    }
+
+    #[test]
+    fn a_summary(thread in thread_ids(), summary in crate::rows::summaries()) {
+        use tidings_domain::messaging::AddSummary;
+        use tidings_domain::summary::{Sentiment, SummaryContent, SummaryPoint};
+        let texts = |points: &[SummaryPoint]| points.iter().map(|point| point.text.clone()).collect::<Vec<_>>();
+        let content = &summary.content;
+        let body = json!({
+            "summary": content.text(),
+            "keyPoints": texts(content.key_points()),
+            "actionItems": texts(content.action_items()),
+            "sentimentScore": content.sentiment().map(Sentiment::as_f64),
+        });
+        // The dialect knows no cites.
+        let uncited = |points: &[SummaryPoint]| {
+            texts(points).into_iter().map(|text| SummaryPoint { text, cites: Vec::new() }).collect()
+        };
+        let (key_points, action_items) = (uncited(content.key_points()), uncited(content.action_items()));
+        let meant = SummaryContent::parse(content.text().to_owned(), key_points, action_items, content.sentiment());
+        let path = "/threads/{threadId}/summaries";
+        let asked = rest(Method::Post, path, &thread.to_string(), &[], &body);
+        prop_assert_eq!(asked, Command::AddSummary(AddSummary { thread, content: meant.expect("a summary") }));
+    }
+
+    #[test]
+    fn a_search(campaign in user_ids(), promoter in proptest::option::of(user_ids()), advertiser in proptest::option::of(user_ids())) {
+        let mut query = Vec::new();
+        query.extend(promoter.as_ref().map(|user| ("promoterId", user.as_str().to_owned())));
+        query.extend(advertiser.as_ref().map(|user| ("advertiserId", user.as_str().to_owned())));
+        let with = promoter.into_iter().chain(advertiser).collect();
+        let context = about(campaign.as_str());
+        let found = rest(Method::Get, "/campaigns/{campaignId}/thread", campaign.as_str(), &query, &Value::Null);
+        prop_assert_eq!(found, Command::FindThread(FindThread { context: context.clone(), with }));
+        let path = "/campaigns/{campaignId}/has-new-messages";
+        let counted = rest(Method::Get, path, campaign.as_str(), &[], &Value::Null);
+        prop_assert_eq!(counted, Command::UnreadAbout(context));
     }
 
     #[test]

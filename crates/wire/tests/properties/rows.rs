@@ -5,10 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::context::ContextRef;
-use tidings_domain::id::{Role, SessionId, UserId};
+use tidings_domain::id::{Role, SessionId, SummaryId, UserId};
 use tidings_domain::member::{MarkedVia, Member, ReadMarker, Standing};
 use tidings_domain::message::{Author, Message, Origin};
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::summary::{Sentiment, Summary, SummaryContent, SummaryPoint};
 use tidings_domain::text::{DraftHash, Subject};
 use tidings_domain::thread::Thread;
 use tidings_domain::user::User;
@@ -34,7 +35,7 @@ fn roles() -> BoxedStrategy<Role> {
 
 pub(crate) fn origins() -> BoxedStrategy<Origin> {
     let session = any::<u128>().prop_map(|bits| Origin::Session(SessionId::from_uuid(Uuid::from_u128(bits))));
-    prop_oneof![Just(Origin::Request), session].boxed()
+    prop_oneof![Just(Origin::Request), Just(Origin::Import), session].boxed()
 }
 
 pub(crate) fn messages() -> BoxedStrategy<Message> {
@@ -77,15 +78,19 @@ pub(crate) fn members() -> BoxedStrategy<Member> {
         via,
     });
     let who = (thread_ids(), user_ids(), roles(), standing);
-    (who, marker, seqs(), any::<bool>(), any::<bool>(), timestamps(), modseqs())
+    let counters = (modseqs(), any::<bool>(), modseqs())
+        .prop_map(|(modseq, just_marked, other)| (modseq, if just_marked { modseq } else { other }));
+    (who, marker, seqs(), any::<bool>(), any::<bool>(), timestamps(), counters)
         .prop_map(
-            |((thread, user, role, standing), marker, visible_from, archived, muted, joined_at, modseq)| {
+            |((thread, user, role, standing), marker, visible_from, archived, muted, joined_at, counters)| {
+                let (modseq, marker_modseq) = counters;
                 Member {
                     thread,
                     user,
                     role,
                     standing,
                     marker,
+                    marker_modseq,
                     visible_from,
                     archived,
                     muted,
@@ -123,6 +128,7 @@ pub(crate) fn threads() -> BoxedStrategy<Thread> {
                 last_message_at: times.0,
                 modseq,
                 fields_modseq,
+                notice_due: None,
                 created_at: times.1,
                 updated_at: times.2,
             }
@@ -137,9 +143,40 @@ pub(crate) fn users() -> BoxedStrategy<User> {
             id,
             number,
             name,
+            username: None,
+            email: None,
+            told: false,
             avatar_url,
             role,
             updated_at,
+        })
+        .boxed()
+}
+
+/// Any summary: its texts awkward, its points few.
+pub(crate) fn summaries() -> BoxedStrategy<Summary> {
+    let text = || bodies().prop_map(|body| body.as_str().chars().take(500).collect::<String>());
+    let point = || {
+        (text(), prop::collection::vec(seqs(), 0..3)).prop_map(|(text, cites)| SummaryPoint { text, cites })
+    };
+    let points = || prop::collection::vec(point(), 0..3);
+    let sentiment = proptest::option::of(
+        (-100..=100_i16).prop_map(|it| Sentiment::from_hundredths(it).expect("a sentiment")),
+    );
+    let content = (text(), points(), points(), sentiment).prop_filter_map(
+        "a blank text is no summary",
+        |(text, key_points, action_items, sentiment)| {
+            SummaryContent::parse(text, key_points, action_items, sentiment).ok()
+        },
+    );
+    (any::<u128>(), thread_ids(), user_ids(), content, modseqs(), timestamps())
+        .prop_map(|(id, thread, author, content, modseq, created_at)| Summary {
+            id: SummaryId::from_uuid(Uuid::from_u128(id)),
+            thread,
+            author,
+            content,
+            modseq,
+            created_at,
         })
         .boxed()
 }
@@ -150,6 +187,7 @@ pub(crate) fn commits() -> BoxedStrategy<Commit> {
         messages().prop_map(Change::ReplaceMessage),
         members().prop_map(Change::PutMember),
         threads().prop_map(Change::PutThread),
+        summaries().prop_map(Change::AddSummary),
     ];
     (threads(), modseqs(), origins(), prop::collection::vec(change, 0..4))
         .prop_map(|(thread, prev, origin, changes)| Commit {

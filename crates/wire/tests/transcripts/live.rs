@@ -189,7 +189,11 @@ impl Live {
                     });
                     None
                 }
-                Change::PutMember(_) | Change::PutThread(_) => None,
+                Change::AddSummary(summary) => {
+                    names.summary(summary.id);
+                    None
+                }
+                Change::PutMember(_) | Change::PutThread(_) | Change::EnqueueJob(_) => None,
             };
             let view = match message {
                 Some(message) => {

@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::str::Chars;
 
-use tidings_domain::id::{MessageId, ThreadId};
+use tidings_domain::id::{MessageId, SummaryId, ThreadId};
 
 /// A character that comes more often than this in a row is written `$(x*100)`.
 const RUN_MIN: usize = 64;
@@ -13,6 +13,7 @@ const RUN_MIN: usize = 64;
 pub(crate) struct Names {
     threads: Vec<ThreadId>,
     messages: Vec<MessageId>,
+    summaries: Vec<SummaryId>,
 }
 
 impl Names {
@@ -25,6 +26,12 @@ impl Names {
     pub(crate) fn message(&mut self, id: MessageId) {
         if !self.messages.contains(&id) {
             self.messages.push(id);
+        }
+    }
+
+    pub(crate) fn summary(&mut self, id: SummaryId) {
+        if !self.summaries.contains(&id) {
+            self.summaries.push(id);
         }
     }
 
@@ -58,7 +65,8 @@ impl Names {
             return Ok(Some((repeated.repeat(times), after)));
         }
         let digits = |text: &'a str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        for (word, upper) in [("thread", false), ("message", false), ("THREAD", true), ("MESSAGE", true)] {
+        let words = ["thread", "message", "summary"].map(|word| (word, false));
+        for (word, upper) in words.into_iter().chain([("THREAD", true), ("MESSAGE", true)]) {
             let Some((number, after)) = text.strip_prefix(word).map(|text| text.split_at(digits(text)))
             else {
                 continue;
@@ -74,6 +82,8 @@ impl Names {
         let index = number.checked_sub(1)?;
         if word.eq_ignore_ascii_case("thread") {
             self.threads.get(index).map(ToString::to_string)
+        } else if word == "summary" {
+            self.summaries.get(index).map(ToString::to_string)
         } else {
             self.messages.get(index).map(ToString::to_string)
         }
@@ -85,9 +95,12 @@ impl Names {
             self.threads.iter().enumerate().map(|(index, id)| ("thread", index, id as &dyn Display));
         let messages =
             self.messages.iter().enumerate().map(|(index, id)| ("message", index, id as &dyn Display));
-        let named = threads.chain(messages).fold(text.to_owned(), |text, (word, index, id)| {
-            text.replace(&id.to_string(), &format!("${word}{}", index + 1))
-        });
+        let summaries =
+            self.summaries.iter().enumerate().map(|(index, id)| ("summary", index, id as &dyn Display));
+        let named =
+            threads.chain(messages).chain(summaries).fold(text.to_owned(), |text, (word, index, id)| {
+                text.replace(&id.to_string(), &format!("${word}{}", index + 1))
+            });
         shortened(named.chars())
     }
 }

@@ -7,7 +7,9 @@
 //! - `{"campaign": "c1", "title": …, "public": …, "parties": [["ada", "ADVERTISER"], …]}`: what the host told of it.
 //! - `{"thread": {"about": ["job", "j1"] or null, "subject": …, "members": [["ada", "ADVERTISER"], …]}}`
 //! - `{"standing": "removed", "of": "bob", "in": "$thread1"}`; `{"delete": "$message1", "in": "$thread1"}`
-//! - `{"store": "busy"}`: how the store fares from now on: `well`, `busy`, `unavailable`, `unknown` or `corrupt`.
+//! - `{"store": "busy"}`: how the store fares from now on: `well`, `busy`, `unavailable`, `unknown` or `corrupt`;
+//!   `{"directory": "busy"}`: how the directory fares. `{"sends": 2}`: so many messages may still be sent.
+//! - `{"strict": true}`: only what the host has told about may have threads.
 //!
 //! What clients do:
 //! - `{"session": "a1", "as": "ada"}` connects with ada's token; `{"connect": "a1", "auth": …, "authorization": …}`
@@ -15,6 +17,10 @@
 //! - `{"as": "ada", "request": {"method": …, "path": …, "body": … or "raw": "…"}}`
 //! - `{"on": "a1", "emit": ["sendMessage", …], "ack": true}`; without `ack` the client gives no callback.
 //! - `{"problem": {"kind": "no-route", …}}`: what the transport meets before there is a command.
+//!
+//! What the host does:
+//! - `{"host": {"method": …, "path": …, "body": … or "raw": …, "key": …}}` with its `Idempotency-Key`, and
+//!   `{"host_problem": {"kind": …}}`.
 //!
 //! What comes of it, in this order; what is not there did not come:
 //! - `{"token": …}` found in a handshake, and `{"refused": …}`.
@@ -101,6 +107,46 @@ pub(crate) struct StoreLine {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
+pub(crate) struct DirectoryLine {
+    pub(crate) directory: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SendsLine {
+    pub(crate) sends: Option<u32>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StrictLine {
+    pub(crate) strict: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostLine {
+    pub(crate) host: HostAsked,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostAsked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) body: Option<Box<RawValue>>,
+    pub(crate) raw: Option<String>,
+    pub(crate) key: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct HostProblemLine {
+    pub(crate) host_problem: ProblemMet,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct SessionLine {
     pub(crate) session: String,
     pub(crate) r#as: String,
@@ -159,6 +205,7 @@ pub(crate) enum ProblemMet {
     BadToken { why: String },
     NoRoute { method: String, path: String },
     TooLarge { bytes: usize },
+    TooMany { seconds: u64 },
     Unavailable,
     Internal,
 }
@@ -242,6 +289,10 @@ async fn step(world: &mut World, line: &str, coverage: &mut Coverage) -> Result<
         world.handshake(read(line)?, coverage).await
     } else if has("close") {
         world.close(&read::<CloseLine>(line)?.close, coverage).await
+    } else if has("host") {
+        world.host(read(line)?, coverage).await
+    } else if has("host_problem") {
+        world.host_problem(&read::<HostProblemLine>(line)?.host_problem, coverage)
     } else if has("problem") {
         world.problem(&read::<ProblemLine>(line)?.problem);
         Ok(())
@@ -257,6 +308,14 @@ async fn step(world: &mut World, line: &str, coverage: &mut Coverage) -> Result<
         world.delete(read(line)?, coverage).await
     } else if has("store") {
         world.fail(&read::<StoreLine>(line)?.store)
+    } else if has("directory") {
+        world.fail_directory(&read::<DirectoryLine>(line)?.directory)
+    } else if has("sends") {
+        world.leave_sends(read::<SendsLine>(line)?.sends);
+        Ok(())
+    } else if has("strict") {
+        world.be_strict(read::<StrictLine>(line)?.strict);
+        Ok(())
     } else if has("time") {
         world.set_time(&read::<TimeLine>(line)?.time, coverage).await
     } else if has("wait") {

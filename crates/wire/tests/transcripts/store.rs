@@ -1,26 +1,28 @@
-//! The memory store, which fails when told to.
+//! The memory store, which fails when told to, and a budget that is used up.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
+use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::page::{ThreadEntry, ThreadPage};
-use tidings_domain::ports::ThreadRepository;
+use tidings_domain::ports::{Budget, Directory, Limiter, ThreadRepository, TooMany};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
+use tidings_domain::user::{Subject, User};
 use tidings_storage_memory::MemoryStore;
 
-/// Threads that cannot be reached while there is a fault.
+/// A store that cannot be reached while there is a fault.
 #[derive(Debug)]
-pub(crate) struct FaultyThreads {
+pub(crate) struct Faulty {
     memory: MemoryStore,
     fault: Mutex<Option<StoreError>>,
 }
 
-impl FaultyThreads {
+impl Faulty {
     pub(crate) fn new(memory: MemoryStore) -> Self {
         Self { memory, fault: Mutex::new(None) }
     }
@@ -45,7 +47,7 @@ impl FaultyThreads {
 }
 
 #[async_trait]
-impl ThreadRepository for FaultyThreads {
+impl ThreadRepository for Faulty {
     async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError> {
         self.check()?;
         self.memory.transact(decision).await
@@ -74,5 +76,51 @@ impl ThreadRepository for FaultyThreads {
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         self.check()?;
         self.memory.threads_of(user, page).await
+    }
+}
+
+#[async_trait]
+impl Directory for Faulty {
+    async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
+        self.check()?;
+        self.memory.users(ids).await
+    }
+
+    async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError> {
+        self.check()?;
+        self.memory.user_by_subject(subject).await
+    }
+
+    async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
+        self.check()?;
+        self.memory.put_user(user, subjects).await
+    }
+
+    async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {
+        self.check()?;
+        self.memory.contexts(references).await
+    }
+
+    async fn put_context(&self, context: Context) -> Result<(), StoreError> {
+        self.check()?;
+        self.memory.put_context(context).await
+    }
+}
+
+/// How many messages may still be sent; any number when nothing is said.
+#[derive(Debug, Default)]
+pub(crate) struct SendsLeft(pub(crate) Mutex<Option<u32>>);
+
+impl Limiter for SendsLeft {
+    fn take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
+        let mut left = self.0.lock();
+        match (budget, left.as_mut()) {
+            (Budget::Sends(_), Some(0)) => Err(TooMany { retry_after_ms: 2_500 }),
+            (Budget::Sends(_), Some(left)) => {
+                *left -= 1;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 }

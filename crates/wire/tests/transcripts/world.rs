@@ -12,7 +12,7 @@ use tidings_domain::decision::transact;
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::member::Standing;
 use tidings_domain::message::Origin;
-use tidings_domain::messaging::{Deps, Messaging};
+use tidings_domain::messaging::{Deps, Messaging, Settings};
 use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::{Clock, Directory, IdSource, ThreadRepository};
 use tidings_domain::text::Subject;
@@ -23,25 +23,29 @@ use tidings_testkit::{ManualClock, RecordingNotifier, SeededIds, T0, keeping_mem
 use tidings_wire::{AuthFailure, Dialect, Problem, Reply, RestRequest, Route};
 
 use crate::coverage::Coverage;
+use crate::host::problem_of;
 use crate::live::Live;
 use crate::names::Names;
 use crate::script::{
     CampaignLine, ConnectLine, DeleteLine, EmitLine, ProblemMet, Request, RequestLine, StandingLine,
     ThreadMade, UserLine,
 };
-use crate::store::FaultyThreads;
+use crate::store::{Faulty, SendsLeft};
 
 /// Everything that a transcript is played on.
 pub(crate) struct World {
     dialect: &'static Dialect,
-    messaging: Messaging,
+    pub(crate) messaging: Messaging,
     memory: MemoryStore,
-    threads: Arc<FaultyThreads>,
+    threads: Arc<Faulty>,
     commits: Arc<RecordingNotifier>,
     clock: Arc<ManualClock>,
     ids: Arc<SeededIds>,
     users: BTreeMap<String, User>,
     names: Names,
+    deps: Deps,
+    directory: Arc<Faulty>,
+    sends: Arc<SendsLeft>,
     live: Live,
     /// What came of the step, but for what the sessions heard.
     before: Vec<String>,
@@ -52,7 +56,7 @@ fn parse<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
     text.parse().map_err(|error| format!("{text:?}: {error}"))
 }
 
-fn told(error: impl Display) -> String {
+pub(crate) fn told(error: impl Display) -> String {
     error.to_string()
 }
 
@@ -64,24 +68,33 @@ impl World {
     pub(crate) fn new(dialect: &'static Dialect) -> Self {
         let commits = Arc::new(RecordingNotifier::default());
         let memory = MemoryStore::new(Arc::<RecordingNotifier>::clone(&commits));
-        let threads = Arc::new(FaultyThreads::new(memory.clone()));
+        let threads = Arc::new(Faulty::new(memory.clone()));
+        let directory = Arc::new(Faulty::new(memory.clone()));
+        let sends = Arc::new(SendsLeft::default());
         let clock = Arc::new(ManualClock::at(T0));
         let ids = Arc::new(SeededIds::new(1));
         // As the binary has it.
         let roles = ["ADVERTISER", "PROMOTER"].map(|role| role.parse().expect("a role"));
         let policy = SenderRoles::default().allow("campaign".parse().expect("a kind"), roles.to_vec());
-        let messaging = Messaging::new(Deps {
-            threads: Arc::<FaultyThreads>::clone(&threads),
+        let deps = Deps {
+            threads: Arc::<Faulty>::clone(&threads),
             messages: Arc::new(memory.clone()),
+            summaries: Arc::new(memory.clone()),
+            jobs: Arc::new(memory.clone()),
             feed: Arc::new(memory.clone()),
-            directory: Arc::new(memory.clone()),
+            directory: Arc::<Faulty>::clone(&directory),
             policy: Arc::new(policy),
+            limiter: Arc::<SendsLeft>::clone(&sends),
             clock: Arc::<ManualClock>::clone(&clock),
             ids: Arc::<SeededIds>::clone(&ids),
-        });
+            settings: Settings::default(),
+        };
         Self {
             dialect,
-            messaging,
+            messaging: Messaging::new(deps.clone()),
+            deps,
+            directory,
+            sends,
             live: Live::new(dialect, memory.clone()),
             memory,
             threads,
@@ -108,7 +121,7 @@ impl World {
     }
 
     /// Lets everybody hear what was committed since the last time.
-    async fn tell(&mut self, coverage: &mut Coverage) {
+    pub(crate) async fn tell(&mut self, coverage: &mut Coverage) {
         for commit in self.commits.take() {
             self.live.commit(&commit, &self.messaging, &mut self.names, coverage).await;
         }
@@ -139,6 +152,8 @@ impl World {
             reference: tidings_testkit::campaign(&line.campaign),
             title: line.title,
             is_public: line.public,
+            state: None,
+            data: None,
             parties: parties(&line.parties)?,
         };
         self.memory.put_context(context).await.map_err(told)
@@ -193,6 +208,19 @@ impl World {
         self.threads.fail(how)
     }
 
+    pub(crate) fn fail_directory(&self, how: &str) -> Result<(), String> {
+        self.directory.fail(how)
+    }
+
+    pub(crate) fn leave_sends(&self, left: Option<u32>) {
+        *self.sends.0.lock() = left;
+    }
+
+    pub(crate) fn be_strict(&mut self, strict: bool) {
+        self.deps.settings = Settings::default().strict(strict);
+        self.messaging = Messaging::new(self.deps.clone());
+    }
+
     /// Somebody who connects with a handshake as given.
     pub(crate) async fn handshake(
         &mut self,
@@ -224,7 +252,8 @@ impl World {
         let role = claimed.role.clone();
         let user = self.messaging.sighted(claimed).await.map_err(told)?;
         let id: UserId = user.id.clone();
-        Ok((Actor::new(id, role, origin), user))
+        let within = (self.dialect.within)();
+        Ok((Actor { within, ..Actor::new(id, role, origin) }, user))
     }
 
     /// A session of whoever holds the token.
@@ -301,26 +330,33 @@ impl World {
     }
 
     pub(crate) fn problem(&mut self, met: &ProblemMet) {
-        let problem = match met {
-            ProblemMet::NoToken => Problem::Unauthenticated(AuthFailure::Missing),
-            ProblemMet::EmptyToken => Problem::Unauthenticated(AuthFailure::Empty),
-            // A verifier's reasons are constants.
-            ProblemMet::BadToken { why } => {
-                Problem::Unauthenticated(AuthFailure::Invalid(Box::leak(why.clone().into_boxed_str())))
-            }
-            ProblemMet::NoRoute { method, path } => Problem::NoRoute { method, path },
-            ProblemMet::TooLarge { bytes } => Problem::TooLarge { bytes_max: *bytes },
-            ProblemMet::Unavailable => Problem::Unavailable,
-            ProblemMet::Internal => Problem::Internal,
-        };
-        let reply = (self.dialect.problem)(&problem);
+        let reply = (self.dialect.problem)(&problem_of(met));
         self.reply(&reply);
     }
 
-    fn reply(&mut self, reply: &Reply) {
+    pub(crate) fn reply(&mut self, reply: &Reply) {
         let body = reply.body.as_ref().map(|body| format!(r#","body":{body}"#)).unwrap_or_default();
         self.before.push(format!(r#"{{"reply":{{"status":{}{body}}}}}"#, reply.status));
     }
+}
+
+/// The values of a pattern's parameters in a path, percent-decoded, if the path is of the pattern.
+pub(crate) fn matched(pattern: &'static str, given: &str) -> Option<Vec<(&'static str, String)>> {
+    let (pattern, given) = (pattern.split('/'), given.split('/'));
+    if pattern.clone().count() != given.clone().count() {
+        return None;
+    }
+    let mut params = Vec::new();
+    for (pattern, given) in pattern.zip(given) {
+        match pattern.strip_prefix('{').and_then(|pattern| pattern.strip_suffix('}')) {
+            Some(name) if !given.is_empty() => {
+                params.push((name, percent_decode_str(given).decode_utf8().ok()?.into_owned()));
+            }
+            None if pattern == given => {}
+            Some(_) | None => return None,
+        }
+    }
+    Some(params)
 }
 
 /// The route of a dialect that a path belongs to, with the values of its parameters, percent-decoded.
@@ -330,21 +366,6 @@ fn find_route(
     path: &str,
 ) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
     let below = dialect.prefixes.iter().find_map(|prefix| path.strip_prefix(prefix))?;
-    dialect.routes.iter().filter(|route| route.method.as_str() == method).find_map(|route| {
-        let (pattern, given) = (route.path.split('/'), below.split('/'));
-        if pattern.clone().count() != given.clone().count() {
-            return None;
-        }
-        let mut params = Vec::new();
-        for (pattern, given) in pattern.zip(given) {
-            match pattern.strip_prefix('{').and_then(|pattern| pattern.strip_suffix('}')) {
-                Some(name) if !given.is_empty() => {
-                    params.push((name, percent_decode_str(given).decode_utf8().ok()?.into_owned()));
-                }
-                None if pattern == given => {}
-                Some(_) | None => return None,
-            }
-        }
-        Some((route, params))
-    })
+    let mut routes = dialect.routes.iter().filter(|route| route.method.as_str() == method);
+    routes.find_map(|route| Some((route, matched(route.path, below)?)))
 }

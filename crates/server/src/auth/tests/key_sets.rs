@@ -209,6 +209,14 @@ async fn a_spoiled_set_lets_nobody_in_and_a_strange_key_spoils_nothing() {
 }
 
 #[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (elsewhere, server) = (JwksServer::serving(&[RSA.jwk("k1")]).await, JwksServer::serving(&[]).await);
+    server.answer_with("302 Found", &format!("Location: {}\r\n", elsewhere.url()), "");
+    assert_eq!(world(&server).refuses(&token(&RSA, Some("k1"))).await, UNAVAILABLE);
+    assert_eq!(elsewhere.asked(), 0);
+}
+
+#[tokio::test]
 async fn nobody_there_is_refused_and_asked_again_after_a_pause() {
     let server = JwksServer::serving(&[]).await;
     let world = world(&server);

@@ -19,7 +19,7 @@ use tidings_testkit::{ManualClock, T0};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::auth::{Secret, Upkeep, Verifier, client};
+use crate::auth::{Secret, Upkeep, Verifier};
 use crate::config::{Config, Environment, Flags};
 use crate::store::Nobody;
 
@@ -160,7 +160,6 @@ impl World {
         let directory = Arc::new(Known { users: MemoryStore::new(Arc::new(Nobody)), subjects });
         let tasks = TaskTracker::new();
         let upkeep = Upkeep {
-            client: client().unwrap(),
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
             stop: CancellationToken::new(),
@@ -168,7 +167,8 @@ impl World {
         let own = Secret::given(SECRET).unwrap();
         let known = Arc::clone(&directory) as Arc<dyn Directory>;
         let verifier =
-            Verifier::new(&loaded.config.auth, &own, loaded.config.dialects.0.clone(), known, &upkeep);
+            Verifier::new(&loaded.config.auth, &own, loaded.config.dialects.served.clone(), known, &upkeep)
+                .unwrap();
         Self { verifier, clock, directory, tasks }
     }
 

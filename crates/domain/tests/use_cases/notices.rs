@@ -1,0 +1,378 @@
+//! Telling those who are away: once for each window, of what they have not read, until it is delivered.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_trait::async_trait;
+use tidings_domain::error::StoreError;
+use tidings_domain::id::{JobId, ThreadId, UserId};
+use tidings_domain::job::{ClaimedJob, Notice, Work};
+use tidings_domain::member::Standing;
+use tidings_domain::messaging::{Deps, MarkRead, MarkTarget, Messaging, OwnMessage, Round, Settings};
+use tidings_domain::page::PageLimit;
+use tidings_domain::ports::{Attendance, DeliveryError, JobRepository, NoticeDelivery};
+use tidings_domain::time::Timestamp;
+use tidings_testkit::{ALICE, BOB, CAROL, DAVE, Fixture, Person, keeping_member, replacing};
+
+use crate::world::{on_a_store, sends};
+
+/// After how long those who are away are told.
+const WINDOW_MS: i64 = 60_000;
+
+/// A post office: remembers what it delivered, and is closed at times.
+#[derive(Debug, Default)]
+struct Post {
+    delivered: Mutex<Vec<Notice>>,
+    closed: AtomicBool,
+    /// Whose mail comes back.
+    refuses: Mutex<BTreeSet<UserId>>,
+}
+
+impl Post {
+    fn take(&self) -> Vec<Notice> {
+        std::mem::take(&mut self.delivered.lock().unwrap())
+    }
+
+    /// Whom it told, and of how many messages.
+    fn told(&self) -> Vec<(UserId, u64)> {
+        self.take().into_iter().map(|notice| (notice.user, notice.unread)).collect()
+    }
+}
+
+#[async_trait]
+impl NoticeDelivery for Post {
+    async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError> {
+        if self.closed.load(Ordering::Relaxed) || self.refuses.lock().unwrap().contains(&notice.user) {
+            return Err(DeliveryError("closed".into()));
+        }
+        self.delivered.lock().unwrap().push(notice.clone());
+        Ok(())
+    }
+}
+
+/// Those who are here.
+#[derive(Debug, Default)]
+struct Here(BTreeSet<UserId>);
+
+impl Attendance for Here {
+    fn is_here(&self, user: &UserId) -> bool {
+        self.0.contains(user)
+    }
+}
+
+fn nobody() -> Here {
+    Here::default()
+}
+
+fn with_notices(fixture: &Fixture) -> Messaging {
+    fixture.messaging_with(Settings::default().notice_after_ms(Some(WINDOW_MS)))
+}
+
+/// Works off until nothing is due.
+async fn worked_off(fixture: &Fixture, messaging: &Messaging, here: &Here, post: &Post) -> Round {
+    let mut all = Round::default();
+    loop {
+        let round = messaging.work_off(here, post).await.unwrap();
+        all.delivered += round.delivered;
+        all.failed += round.failed;
+        all.given_up += round.given_up;
+        all.next_at = round.next_at;
+        if round.next_at.is_none_or(|at| at > fixture.now()) {
+            return all;
+        }
+    }
+}
+
+async fn read(messaging: &Messaging, by: Person, thread: ThreadId) {
+    let mark = MarkRead { target: MarkTarget::Thread(thread), own: OwnMessage::Allow };
+    messaging.mark_read(&by.actor(), mark).await.unwrap();
+}
+
+#[test]
+fn without_the_setting_nobody_is_told() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        sends(&messaging, ALICE, thread, "hello").await;
+        fixture.clock.advance(i64::from(i32::MAX));
+        let post = Post::default();
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap(), Round::default());
+        assert!(post.told().is_empty());
+        assert_eq!(fixture.thread(thread).await.notice_due, None);
+    });
+}
+
+#[test]
+fn one_notice_covers_the_messages_of_its_window_and_each_message_is_covered_once() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        let start = fixture.now();
+        let mut newest = Vec::new();
+        // Four in the first window, its end not among them; then three in the second; then one in the third.
+        for (at, text) in [
+            (0, "one"),
+            (1, "two"),
+            (30_000, "three"),
+            (WINDOW_MS - 1, "four"),
+            (WINDOW_MS, "five"),
+            (WINDOW_MS + 7, "six"),
+            (2 * WINDOW_MS - 1, "seven"),
+            (5 * WINDOW_MS, "eight"),
+        ] {
+            fixture.clock.advance(start.plus_millis(at).as_millis() - fixture.now().as_millis());
+            newest.push(sends(&messaging, ALICE, thread, text).await.id);
+        }
+        assert_eq!(fixture.thread(thread).await.notice_due, Some(start.plus_millis(6 * WINDOW_MS)));
+        // Late, and all at once.
+        fixture.clock.advance(100 * WINDOW_MS);
+        let round = worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert_eq!(round, Round { delivered: 3, ..Round::default() });
+        let notices = post.take();
+        assert!(notices.iter().all(|notice| notice.user == BOB.id() && notice.thread == thread));
+        let told: Vec<_> = notices.iter().map(|notice| (notice.unread, notice.newest)).collect();
+        assert_eq!(told, [(4, newest[3]), (3, newest[6]), (1, newest[7])]);
+        let jobs: BTreeSet<JobId> = notices.iter().map(|notice| notice.job).collect();
+        assert_eq!(jobs.len(), 3, "a repeated delivery is told by its job and user");
+    });
+}
+
+#[test]
+fn a_notice_is_due_when_its_window_ends_and_not_before() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        let due = sends(&messaging, ALICE, thread, "hello").await.created_at.plus_millis(WINDOW_MS);
+        for wait in [0, WINDOW_MS - 1] {
+            fixture.clock.advance(wait);
+            let round = messaging.work_off(&nobody(), &post).await.unwrap();
+            assert_eq!(round, Round { next_at: Some(due), ..Round::default() });
+        }
+        fixture.clock.advance(1);
+        let round = messaging.work_off(&nobody(), &post).await.unwrap();
+        assert_eq!(round, Round { delivered: 1, ..Round::default() });
+        assert_eq!(post.told(), [(BOB.id(), 1)]);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap(), Round::default(), "done");
+    });
+}
+
+#[test]
+fn who_muted_is_here_has_read_or_is_gone_is_not_told() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let here = Here(BTreeSet::from([CAROL.id()]));
+        let thread = fixture.opened(&[ALICE, BOB, CAROL, DAVE]).await.id;
+        sends(&messaging, ALICE, thread, "first").await;
+        sends(&messaging, BOB, thread, "second").await;
+        fixture.does(keeping_member(thread, DAVE.id(), |dave| dave.muted = true)).await;
+        fixture.clock.advance(WINDOW_MS);
+        worked_off(&fixture, &messaging, &here, &post).await;
+        // Alice wrote one and has not read the other; Bob's answer read what was above it.
+        assert_eq!(post.told(), [(ALICE.id(), 1)]);
+
+        fixture.does(keeping_member(thread, DAVE.id(), |dave| dave.muted = false)).await;
+        read(&messaging, DAVE, thread).await;
+        sends(&messaging, ALICE, thread, "third").await;
+        read(&messaging, BOB, thread).await;
+        for (person, standing) in [(CAROL, Standing::Left), (DAVE, Standing::Removed)] {
+            fixture.does(keeping_member(thread, person.id(), move |member| member.standing = standing)).await;
+        }
+        fixture.clock.advance(WINDOW_MS);
+        assert_eq!(worked_off(&fixture, &messaging, &nobody(), &post).await, Round::default());
+        assert!(post.told().is_empty());
+
+        // Who took the thread out of their list still takes part.
+        fixture.does(keeping_member(thread, CAROL.id(), |carol| carol.standing = Standing::Hidden)).await;
+        let last = sends(&messaging, ALICE, thread, "fourth").await;
+        let gone = sends(&messaging, ALICE, thread, "deleted").await;
+        let at = fixture.now();
+        fixture.does(replacing(thread, gone.id, move |message| message.deleted_at = Some(at))).await;
+        fixture.clock.advance(WINDOW_MS);
+        worked_off(&fixture, &messaging, &Here(BTreeSet::from([BOB.id()])), &post).await;
+        let notices = post.take();
+        assert_eq!(notices.len(), 1);
+        assert_eq!((&notices[0].user, notices[0].newest), (&CAROL.id(), last.id));
+    });
+}
+
+#[test]
+fn a_delivery_that_fails_is_tried_again_later_and_later_and_then_given_up() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        sends(&messaging, ALICE, thread, "hello").await;
+        post.closed.store(true, Ordering::Relaxed);
+        fixture.clock.advance(WINDOW_MS);
+        let mut pauses = Vec::new();
+        loop {
+            let round = messaging.work_off(&nobody(), &post).await.unwrap();
+            if round.given_up > 0 {
+                assert_eq!(round, Round { given_up: 1, ..Round::default() });
+                break;
+            }
+            let next_at = round.next_at.unwrap();
+            assert_eq!(round, Round { failed: 1, next_at: Some(next_at), ..Round::default() });
+            let pause = next_at.as_millis() - fixture.now().as_millis();
+            pauses.push(pause);
+            fixture.clock.advance(pause - 1);
+            let early = messaging.work_off(&nobody(), &post).await.unwrap();
+            assert_eq!(early, Round { next_at: Some(next_at), ..Round::default() });
+            fixture.clock.advance(1);
+        }
+        assert_eq!(pauses.len(), 19, "twenty tries");
+        assert_eq!(&pauses[..5], [5_000, 10_000, 20_000, 40_000, 80_000]);
+        assert!(pauses.is_sorted());
+        assert_eq!(pauses.last(), Some(&3_600_000));
+
+        // The next message has a notice of its own.
+        post.closed.store(false, Ordering::Relaxed);
+        sends(&messaging, ALICE, thread, "again").await;
+        fixture.clock.advance(WINDOW_MS);
+        worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert_eq!(post.told(), [(BOB.id(), 1)], "each notice tells of its own window");
+    });
+}
+
+/// One whose mail comes back neither keeps the others from hearing nor makes them hear again.
+#[test]
+fn only_who_was_not_reached_is_tried_again() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB, CAROL, DAVE]).await.id;
+        sends(&messaging, ALICE, thread, "hello").await;
+        post.refuses.lock().unwrap().extend([BOB.id(), DAVE.id()]);
+        fixture.clock.advance(WINDOW_MS);
+        let round = messaging.work_off(&nobody(), &post).await.unwrap();
+        let next_at = Some(fixture.now().plus_millis(5_000));
+        assert_eq!(round, Round { delivered: 1, failed: 1, given_up: 0, next_at });
+        let first = post.take();
+        assert_eq!(first[0].user, CAROL.id());
+        post.refuses.lock().unwrap().remove(&BOB.id());
+        fixture.clock.advance(5_000);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().failed, 1);
+        let second = post.take();
+        let told: Vec<_> = second.iter().map(|notice| (&notice.user, notice.unread)).collect();
+        assert_eq!(told, [(&BOB.id(), 1)]);
+        assert_eq!(second[0].job, first[0].job);
+        // Dave reads meanwhile: nobody is left to tell.
+        read(&messaging, DAVE, thread).await;
+        fixture.clock.advance(10_000);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap(), Round::default());
+        assert!(post.told().is_empty());
+    });
+}
+
+#[test]
+fn what_was_read_while_a_delivery_failed_is_not_told() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        sends(&messaging, ALICE, thread, "hello").await;
+        post.closed.store(true, Ordering::Relaxed);
+        fixture.clock.advance(WINDOW_MS);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().failed, 1);
+        post.closed.store(false, Ordering::Relaxed);
+        read(&messaging, BOB, thread).await;
+        fixture.clock.advance(5_000);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap(), Round::default());
+        assert!(post.told().is_empty());
+    });
+}
+
+/// Jobs whose end cannot be stored while `down`.
+#[derive(Debug)]
+struct Forgetful {
+    jobs: Arc<dyn JobRepository>,
+    down: AtomicBool,
+}
+
+#[async_trait]
+impl JobRepository for Forgetful {
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        self.jobs.claim_jobs(now, lease_until, limit).await
+    }
+
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        if self.down.load(Ordering::Relaxed) {
+            return Err(StoreError::Unavailable("gone".into()));
+        }
+        self.jobs.finish_job(held).await
+    }
+
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.jobs.retry_job(held, at, work).await
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        self.jobs.next_job_at().await
+    }
+}
+
+#[test]
+fn a_crash_after_the_delivery_repeats_it_under_the_same_name_once_the_lease_ends() {
+    on_a_store(async |fixture| {
+        let jobs =
+            Arc::new(Forgetful { jobs: Arc::clone(&fixture.stores.jobs), down: AtomicBool::new(true) });
+        let settings = Settings::default().notice_after_ms(Some(WINDOW_MS));
+        let jobs_port: Arc<dyn JobRepository> = Arc::<Forgetful>::clone(&jobs);
+        let messaging = Messaging::new(Deps { jobs: jobs_port, settings, ..fixture.deps() });
+        let post = Post::default();
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        sends(&messaging, ALICE, thread, "hello").await;
+        fixture.clock.advance(WINDOW_MS);
+        let crashed = messaging.work_off(&nobody(), &post).await;
+        assert!(matches!(crashed, Err(StoreError::Unavailable(_))), "{crashed:?}");
+        let first = post.take();
+        assert_eq!(first.len(), 1);
+        jobs.down.store(false, Ordering::Relaxed);
+        fixture.clock.advance(59_999);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().delivered, 0, "still held");
+        fixture.clock.advance(1);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().delivered, 1);
+        assert_eq!(post.take(), first, "whoever delivers can tell that it is a repetition");
+        fixture.clock.advance(WINDOW_MS * 10);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap(), Round::default());
+    });
+}
+
+#[test]
+fn a_round_is_bounded_and_says_that_there_is_more() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        for _ in 0..60 {
+            let thread = fixture.opened(&[ALICE, BOB]).await.id;
+            sends(&messaging, ALICE, thread, "hello").await;
+        }
+        fixture.clock.advance(WINDOW_MS);
+        let round = messaging.work_off(&nobody(), &post).await.unwrap();
+        assert_eq!((round.delivered, round.next_at), (50, Some(fixture.now())));
+        let round = messaging.work_off(&nobody(), &post).await.unwrap();
+        assert_eq!(round, Round { delivered: 10, ..Round::default() });
+    });
+}
+
+#[test]
+fn a_repeated_send_makes_no_notice_of_its_own() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        let send = tidings_domain::messaging::SendMessage {
+            thread,
+            body: tidings_testkit::body("once"),
+            client_key: Some(tidings_testkit::key("k")),
+        };
+        for _ in 0..3 {
+            messaging.send(&ALICE.actor(), send.clone()).await.unwrap();
+            fixture.clock.advance(WINDOW_MS);
+        }
+        worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert_eq!(post.told(), [(BOB.id(), 1)]);
+    });
+}

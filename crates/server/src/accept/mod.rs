@@ -1,0 +1,194 @@
+//! The accept loop. Our own, because `axum::serve` 0.8 sets no timeout for request headers and no `TCP_NODELAY`.
+//!
+//! What a client may not do: send a head slowly or not at all (`head_max_wait`, which is the wait for a next request as
+//! well), read its answers slowly (`write_patience`), have more connections than others (`connections_per_address`),
+//! send a large head. Slow bodies are the business of whoever reads them; whoever is answered while still writing is
+//! heard out for a while, so that the answer arrives.
+
+mod patient;
+mod places;
+
+use std::convert::Infallible;
+use std::io::{self, ErrorKind};
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::body::Body;
+use http::{Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use self::patient::Patient;
+use self::places::Places;
+use crate::config::Limits;
+use crate::front::Proxies;
+
+/// The largest request head and the read buffer of a connection, in bytes.
+const HEAD_BYTES_MAX: usize = 32 * 1024;
+/// The most headers of a request.
+const HEADERS_MAX: usize = 64;
+/// How long to wait after the system refused a connection, when it is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What connections may do. A WebSocket is no connection in this sense once it is one.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// The most connections at once; more wait in the system's queue.
+    pub(crate) connections: usize,
+    /// The most connections of one address at once, an IPv6 /64 counting as one; more are closed at once. The trusted
+    /// proxies are excepted.
+    pub(crate) connections_per_address: Option<usize>,
+    /// Whose connections are those of many clients.
+    pub(crate) proxies: Arc<Proxies>,
+    /// How long a client may take for the head of a request, the wait for a next request on an idle connection
+    /// included.
+    pub(crate) head_max_wait: Duration,
+    /// How long a client may take nothing of what it is sent.
+    pub(crate) write_patience: Duration,
+}
+
+/// How long a client may take for a head, and how long for taking anything of what it is sent.
+const HEAD_MAX_WAIT: Duration = Duration::from_secs(20);
+const WRITE_PATIENCE: Duration = Duration::from_secs(30);
+
+impl Settings {
+    /// As configured.
+    pub(crate) const fn new(limits: &Limits, proxies: Arc<Proxies>) -> Self {
+        Self {
+            connections: limits.http_connections,
+            connections_per_address: limits.http_connections_per_address,
+            proxies,
+            head_max_wait: HEAD_MAX_WAIT,
+            write_patience: WRITE_PATIENCE,
+        }
+    }
+}
+
+/// Answers one request from a peer.
+pub(crate) trait Answer: Clone + Send + Sync + 'static {
+    /// The answer.
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<Body>> + Send;
+}
+
+/// Accepts connections until `stop`, and serves each as a task of `tasks`. After `stop`, connections finish the
+/// request they are at.
+pub(crate) async fn accept(
+    listener: TcpListener,
+    settings: Settings,
+    answer: impl Answer,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+) {
+    let all = Arc::new(Semaphore::new(settings.connections.min(Semaphore::MAX_PERMITS)));
+    let places = Places::new(settings.connections_per_address, Arc::clone(&settings.proxies));
+    loop {
+        let permit = tokio::select! {
+            () = stop.cancelled() => return,
+            permit = Arc::clone(&all).acquire_owned() => permit,
+        };
+        let accepted = tokio::select! {
+            () = stop.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
+            // The client's own doing; the next one has nothing to do with it.
+            Err(error) if is_of_client(&error) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "a connection was not accepted");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+                continue;
+            }
+        };
+        let Some(place) = places.take(peer.ip()) else {
+            tracing::debug!(%peer, "a connection was closed: its address has too many");
+            continue;
+        };
+        let (answer, stop) = (answer.clone(), stop.clone());
+        let connection = Connection { stream, peer, waits: Waits::of(&settings) };
+        tasks.spawn(async move {
+            connection.serve(answer, stop).await;
+            drop((place, permit));
+        });
+    }
+}
+
+fn is_of_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::ConnectionRefused
+    )
+}
+
+#[derive(Clone, Copy)]
+struct Waits {
+    head: Duration,
+    write: Duration,
+}
+
+impl Waits {
+    const fn of(settings: &Settings) -> Self {
+        Self { head: settings.head_max_wait, write: settings.write_patience }
+    }
+}
+
+struct Connection {
+    stream: TcpStream,
+    peer: SocketAddr,
+    waits: Waits,
+}
+
+impl Connection {
+    async fn serve(self, answer: impl Answer, stop: CancellationToken) {
+        let Self { stream, peer, waits } = self;
+        // Small frames must not wait for each other's acknowledgement (40 ms).
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY was not set");
+        }
+        let is_upgraded = Arc::new(AtomicBool::new(false));
+        let stream = Patient::new(stream, waits.write, Arc::clone(&is_upgraded));
+        let service = hyper::service::service_fn(move |request| {
+            let (answer, is_upgraded) = (answer.clone(), Arc::clone(&is_upgraded));
+            async move {
+                let response = answer.answer(request, peer).await;
+                if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                    is_upgraded.store(true, Ordering::Relaxed);
+                }
+                Ok::<_, Infallible>(response)
+            }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(waits.head)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX)
+            .serve_connection(TokioIo::new(stream), service)
+            .with_upgrades();
+        let mut connection = pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            () = stop.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            tracing::debug!(%error, %peer, "a connection ended badly");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,200 @@
+//! Everything that serves, wired together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use governor::clock::DefaultClock;
+use tidings_domain::messaging::{Deps, Messaging, Settings};
+use tidings_domain::policy::SenderRoles;
+use tidings_domain::ports::TokenVerifier;
+use tidings_socketio::SocketIo;
+use tidings_system::SystemClock;
+use tidings_transport_ws::{DialectService, Hub};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::accept;
+use crate::auth::{Secret, Upkeep, Verifier};
+use crate::config::Config;
+use crate::front::{Front, Proxies, allowing};
+use crate::health::{self, Draining};
+use crate::metrics::{Metrics, MetricsPort, Page};
+use crate::notices::{Runner, ToLog};
+use crate::rates::Rates;
+use crate::store::Store;
+
+/// How many sockets are closed at once in a shutdown, and how long the next ones wait.
+const DRAIN_SLICE: usize = 500;
+const DRAIN_PAUSE: Duration = Duration::from_millis(200);
+
+/// Tasks that outlive the connections, and what ends them.
+#[derive(Debug, Clone, Default)]
+struct Background {
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A server that does not listen yet.
+pub(crate) struct App {
+    pub(crate) store: Store,
+    pub(crate) messaging: Messaging,
+    sockets: SocketIo<DialectService>,
+    front: Front,
+    metrics_port: Option<MetricsPort>,
+    settings: accept::Settings,
+    draining: Draining,
+    drain: Duration,
+    /// Of connections, each WebSocket included.
+    connections: TaskTracker,
+    background: Background,
+    /// No more connections are accepted, and nothing new is begun.
+    stop: CancellationToken,
+}
+
+impl App {
+    /// Builds it and starts what works in the background. `metrics`: what everything is counted by, if it is told.
+    pub(crate) async fn build(
+        config: &Config,
+        secret: &Secret,
+        metrics: Option<Metrics>,
+    ) -> anyhow::Result<Self> {
+        let background = Background::default();
+        let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (hub, hub_task) = Hub::new(config.limits.hub());
+        let store = Store::open(config, Arc::new(hub.clone()), &background.tasks).await?;
+        let messaging = messaging(config, &store, &background)?;
+        hub_task.spawn(messaging.clone(), &background.tasks, background.stop.clone());
+
+        let verifier = verifier(config, secret, &store, &background)?;
+        let sockets = sockets(config, &hub, &messaging, &verifier, &connections);
+        let draining = Draining::default();
+        let mut rest = rest(config, &messaging, &verifier).merge(health::router(
+            messaging.clone(),
+            hub.clone(),
+            draining.clone(),
+        ));
+        let mut metrics_port = None;
+        if let Some(metrics) = metrics {
+            let page = Page { metrics: metrics.clone(), hub: hub.clone(), sockets: sockets.clone() };
+            match config.metrics.listen {
+                None => rest = rest.merge(page.for_here()),
+                Some(_) => metrics_port = Some(page.for_everybody()),
+            }
+            background.tasks.spawn(metrics.upkeep(background.stop.clone()));
+        }
+        if let Some(after) = config.notices.after {
+            let runner = Runner { messaging: messaging.clone(), attendance: hub, delivery: ToLog, after };
+            background.tasks.spawn(runner.run(stop.clone()));
+        }
+        let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone()));
+        let settings = accept::Settings::new(&config.limits, Arc::clone(&proxies));
+        let (front, drain) = (Front::new(rest, sockets.clone(), proxies), config.limits.drain);
+        Ok(Self {
+            store,
+            messaging,
+            sockets,
+            front,
+            metrics_port,
+            settings,
+            draining,
+            drain,
+            connections,
+            background,
+            stop,
+        })
+    }
+
+    /// Serves whoever connects here.
+    pub(crate) fn serve_on(&self, listener: TcpListener) {
+        self.accept(listener, self.front.clone());
+    }
+
+    /// Tells metrics to whoever connects here.
+    pub(crate) fn serve_metrics_on(&self, listener: TcpListener) {
+        if let Some(port) = &self.metrics_port {
+            self.accept(listener, port.clone());
+        }
+    }
+
+    fn accept(&self, listener: TcpListener, answer: impl accept::Answer) {
+        let (settings, connections) = (self.settings.clone(), self.connections.clone());
+        self.background.tasks.spawn(accept::accept(
+            listener,
+            settings,
+            answer,
+            connections,
+            self.stop.clone(),
+        ));
+    }
+
+    /// Takes it down in order: nobody new; those who are here finish what they are at, then go; then the store, then
+    /// the hub.
+    pub(crate) async fn shut_down(self) {
+        tracing::info!(connections = self.sockets.connections(), "draining");
+        self.draining.begin();
+        self.stop.cancel();
+        self.sockets.shutdown(DRAIN_SLICE, DRAIN_PAUSE).await;
+        self.connections.close();
+        if tokio::time::timeout(self.drain, self.connections.wait()).await.is_err() {
+            tracing::warn!(left = self.connections.len(), "some connections did not end in time");
+        }
+        self.store.close().await;
+        self.background.stop.cancel();
+        self.background.tasks.close();
+        self.background.tasks.wait().await;
+        tracing::info!("stopped");
+    }
+}
+
+fn messaging(config: &Config, store: &Store, background: &Background) -> anyhow::Result<Messaging> {
+    let limiter = Arc::new(Rates::new(&config.rates, &DefaultClock::default()));
+    background.tasks.spawn({
+        let (limiter, stop) = (Arc::clone(&limiter), background.stop.clone());
+        async move { limiter.keep_tidy(stop).await }
+    });
+    let after = config.notices.after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
+    let settings = Settings::default().strict(config.dialects.strict).notice_after_ms(after);
+    Ok(Messaging::new(Deps { policy: Arc::new(policy()?), limiter, settings, ..store.deps() }))
+}
+
+/// Only the two sides of a campaign write in its threads.
+fn policy() -> anyhow::Result<SenderRoles> {
+    let roles = vec!["ADVERTISER".parse()?, "PROMOTER".parse()?];
+    Ok(SenderRoles::default().allow("campaign".parse()?, roles))
+}
+
+fn verifier(
+    config: &Config,
+    secret: &Secret,
+    store: &Store,
+    background: &Background,
+) -> anyhow::Result<Arc<dyn TokenVerifier>> {
+    let (tasks, stop) = (background.tasks.clone(), background.stop.clone());
+    let upkeep = Upkeep { clock: Arc::new(SystemClock), tasks, stop };
+    let dialects = config.dialects.served.clone();
+    Ok(Arc::new(Verifier::new(&config.auth, secret, dialects, store.directory(), &upkeep)?))
+}
+
+fn sockets(
+    config: &Config,
+    hub: &Hub,
+    messaging: &Messaging,
+    verifier: &Arc<dyn TokenVerifier>,
+    connections: &TaskTracker,
+) -> SocketIo<DialectService> {
+    let (origins, dialects) = (config.origins().checker(), config.dialects.served.clone());
+    let service =
+        DialectService::new(hub.clone(), messaging.clone(), Arc::clone(verifier), origins, dialects);
+    SocketIo::new(service, config.limits.sockets(), connections.clone())
+}
+
+/// The dialects, for pages of the allowed origins too; and the host API, for programs alone.
+fn rest(config: &Config, messaging: &Messaging, verifier: &Arc<dyn TokenVerifier>) -> Router {
+    let dialects = config.dialects.served.iter().fold(Router::new(), |rest, dialect| {
+        rest.merge(tidings_transport_http::router(dialect, messaging.clone(), Arc::clone(verifier)))
+    });
+    let host = tidings_transport_http::host_router(messaging.clone(), Arc::clone(verifier));
+    host.merge(allowing(dialects, config.origins().checker()))
+}

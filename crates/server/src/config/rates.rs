@@ -1,0 +1,113 @@
+//! The rates of `[limits]`: how often something may be done.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use super::key::Key;
+use super::source::Source;
+use super::value::{Wrong, duration_of, text};
+
+const RATE: &str = "a number and a time: 20 per 10s; or off";
+/// The longest time of a rate: what is kept of a key is forgotten after it.
+const WINDOW_MAX: Duration = Duration::from_hours(24);
+
+static ALL: [Key; 5] = [
+    Key::new(
+        "limits.sends",
+        "\"600 per 5m\"",
+        RATE,
+        "How many messages and summaries a user may send: 20 per 10 s in the long run, and a reconnecting client's \
+         backlog at once. As of all rates: so many at once, and over that time so many again.",
+    ),
+    Key::new("limits.opens", "\"100 per 10m\"", RATE, "How many threads a user may open."),
+    Key::new("limits.requests", "\"600 per 60s\"", RATE, "How many REST requests a user may make."),
+    Key::new(
+        "limits.events",
+        "\"1200 per 40s\"",
+        RATE,
+        "How many events a user may send over all of their sockets. Clients that tell of every key pressed send up to \
+         30 a second.",
+    ),
+    Key::new(
+        "limits.strangers",
+        "\"600 per 30s\"",
+        RATE,
+        "How many sockets may be opened from one address, and how many requests without a valid token may come from it; \
+         a /64 of IPv6 counts as one address. Behind a proxy it needs `server.trusted_proxies`, or all clients are one.",
+    ),
+];
+pub(crate) static KEYS: &[Key] = &ALL;
+
+/// So many in so long a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Rate {
+    pub(crate) count: NonZeroU32,
+    pub(crate) window: Duration,
+}
+
+/// How often something may be done; `None`: without limit.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct RateSettings {
+    pub(crate) sends: Option<Rate>,
+    pub(crate) opens: Option<Rate>,
+    pub(crate) requests: Option<Rate>,
+    pub(crate) events: Option<Rate>,
+    pub(crate) strangers: Option<Rate>,
+}
+
+pub(super) fn read(source: &mut Source<'_>) -> Option<RateSettings> {
+    let [sends, opens, requests, events, strangers] = ALL.each_ref().map(|key| source.read(key, rate));
+    Some(RateSettings {
+        sends: sends?,
+        opens: opens?,
+        requests: requests?,
+        events: events?,
+        strangers: strangers?,
+    })
+}
+
+fn rate(value: &toml::Value) -> Result<Option<Rate>, Wrong> {
+    let text = text(value)?;
+    if text == "off" {
+        return Ok(None);
+    }
+    let (count, window) = text.split_once(" per ").ok_or(None)?;
+    let count: NonZeroU32 = count.trim().parse().map_err(|_| None)?;
+    let window = duration_of(window.trim()).ok_or(None)?;
+    if window > WINDOW_MAX {
+        return Err(Some("the time is longer than a day".to_owned()));
+    }
+    if (window / count.get()).is_zero() {
+        return Err(Some("it is more than can be counted: use off".to_owned()));
+    }
+    Ok(Some(Rate { count, window }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rate_is_a_number_and_a_time_or_off() {
+        let read = |text: &str| rate(&toml::Value::from(text));
+        let twenty = Rate { count: NonZeroU32::new(20).unwrap(), window: Duration::from_secs(10) };
+        assert_eq!(read("20 per 10s"), Ok(Some(twenty)));
+        assert_eq!(read("20 per 10 s"), Ok(Some(twenty)));
+        assert_eq!(read("off"), Ok(None));
+        for wrong in [
+            "",
+            "20",
+            "0 per 10s",
+            "-1 per 10s",
+            "20/10s",
+            "20 per 10",
+            "20 per 0s",
+            "1 per 25h",
+            "many per 1s",
+        ] {
+            assert!(read(wrong).is_err(), "{wrong}");
+        }
+        assert!(read("4294967295 per 1ms").is_err());
+        assert!(rate(&toml::Value::from(20)).is_err());
+    }
+}

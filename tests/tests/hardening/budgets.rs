@@ -1,0 +1,63 @@
+//! Budgets of users and addresses.
+
+use anyhow::ensure;
+use tidings_tests::Socket;
+
+use crate::world::World;
+
+#[test]
+fn a_user_who_sends_too_much_is_told_when_to_go_on() -> anyhow::Result<()> {
+    let world = World::with(&[("TIDINGS_LIMITS_SENDS", "2 per 1h")])?;
+    let thread = world.thread()?;
+    for text in ["one", "two"] {
+        ensure!(world.sends(&world.users.alice, &thread, text)?.status == 201);
+    }
+    let refused = world.sends(&world.users.alice, &thread, "three")?;
+    let wait: u64 = refused.header("retry-after").parse()?;
+    ensure!(refused.status == 429 && (1_700..=1_800).contains(&wait), "{refused:?}");
+    // The same budget on sockets, and nobody else's.
+    let mut alice = Socket::connect(world.server.address(), &world.users.alice)?;
+    let asked = alice.emit("sendMessage", &serde_json::json!({ "threadId": thread, "content": "three" }))?;
+    let answer = alice.ack(asked)?;
+    ensure!(answer["success"] == false && answer["code"] == "rate-limited", "{answer}");
+    ensure!(world.sends(&world.users.bob, &thread, "unharmed")?.status == 201);
+    ensure!(world.asks_as(&world.users.alice, "GET /messaging/threads", &[], "")?.status == 200);
+    Ok(())
+}
+
+#[test]
+fn an_address_of_strangers_is_limited_on_rest_and_sockets_together() -> anyhow::Result<()> {
+    let world = World::with(&[("TIDINGS_LIMITS_STRANGERS", "3 per 1h")])?;
+    let handshake = "GET /socket.io/?EIO=4&transport=polling";
+    ensure!(world.asks("GET /messaging/threads", &[], "")?.status == 401);
+    ensure!(world.asks("GET /v1/nowhere", &[], "")?.status == 404);
+    ensure!(world.asks("PUT /v1/users/x", &[], "{}")?.status == 401);
+    ensure!(world.asks(handshake, &[], "")?.status == 200);
+    for head in [handshake, "GET /messaging/threads", "PUT /v1/users/x"] {
+        // Somebody else's word about where they come from is nobody's.
+        let refused = world.asks(head, &[("x-forwarded-for", "198.51.100.7")], "")?;
+        ensure!(refused.status == 429 && !refused.header("retry-after").is_empty(), "{head}: {refused:?}");
+    }
+    // Whoever has a token is no stranger.
+    ensure!(world.asks_as(&world.users.alice, "GET /messaging/threads", &[], "")?.status == 200);
+    Ok(())
+}
+
+#[test]
+fn a_trusted_proxy_says_whom_it_speaks_for() -> anyhow::Result<()> {
+    let world = World::with(&[
+        ("TIDINGS_LIMITS_STRANGERS", "1 per 1h"),
+        ("TIDINGS_SERVER_TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8"),
+    ])?;
+    let status = |forwarded: &str| -> anyhow::Result<u16> {
+        let head = "GET /socket.io/?EIO=4&transport=polling";
+        Ok(world.asks(head, &[("x-forwarded-for", forwarded)], "")?.status)
+    };
+    ensure!(status("198.51.100.1")? == 200);
+    ensure!(status("198.51.100.1")? == 429);
+    ensure!(status("198.51.100.2, 10.1.2.3")? == 200);
+    // What a client writes itself stands before what the proxy knows.
+    ensure!(status("203.0.113.1, 198.51.100.2")? == 429);
+    ensure!(status("2001:db8::1")? == 200 && status("2001:db8::2")? == 429);
+    Ok(())
+}

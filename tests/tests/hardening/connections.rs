@@ -1,0 +1,75 @@
+//! Connections that do not behave. The waits themselves are tested in the server's own tests, with shorter ones.
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use anyhow::ensure;
+use tidings_tests::DEADLINE;
+
+use crate::world::{Answer, World};
+
+/// Much less than the waits for heads and bodies.
+const AT_ONCE: Duration = Duration::from_secs(8);
+
+fn connect(world: &World) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect_timeout(&world.server.address(), DEADLINE)?;
+    stream.set_read_timeout(Some(AT_ONCE))?;
+    Ok(stream)
+}
+
+#[test]
+fn a_strangers_body_is_not_waited_for() -> anyhow::Result<()> {
+    let world = World::with(&[])?;
+    for head in ["POST /messaging/threads", "POST /v1/import/threads"] {
+        let mut stream = connect(&world)?;
+        write!(stream, "{head} HTTP/1.1\r\nhost: x\r\ncontent-length: 10000\r\n\r\n{{")?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer)?;
+        ensure!(Answer::parse(&answer)?.status == 401);
+    }
+    Ok(())
+}
+
+#[test]
+fn one_address_does_not_take_every_connection() -> anyhow::Result<()> {
+    let world = World::with(&[("TIDINGS_LIMITS_HTTP_CONNECTIONS_PER_ADDRESS", "3")])?;
+    let held: Vec<TcpStream> = (0..3).map(|_| connect(&world)).collect::<Result<_, _>>()?;
+    // One more is closed without a word, and a place that becomes free can be had.
+    let mut buffer = [0];
+    let more = connect(&world)?.read(&mut buffer);
+    ensure!(matches!(more, Ok(0) | Err(_)) && !is_timeout(&more), "{more:?}");
+    drop(held);
+    let deadline = std::time::Instant::now() + DEADLINE;
+    while world.asks("GET /healthz", &[], "").map_or(0, |answer| answer.status) != 200 {
+        ensure!(std::time::Instant::now() < deadline, "no place became free");
+    }
+    Ok(())
+}
+
+fn is_timeout(read: &std::io::Result<usize>) -> bool {
+    read.as_ref().is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+}
+
+#[test]
+fn a_trusted_proxys_connections_are_not_counted() -> anyhow::Result<()> {
+    let world = World::with(&[
+        ("TIDINGS_LIMITS_HTTP_CONNECTIONS_PER_ADDRESS", "3"),
+        ("TIDINGS_SERVER_TRUSTED_PROXIES", "127.0.0.1"),
+    ])?;
+    let held: Vec<TcpStream> = (0..20).map(|_| connect(&world)).collect::<Result<_, _>>()?;
+    ensure!(world.asks("GET /healthz", &[], "")?.status == 200);
+    drop(held);
+    Ok(())
+}
+
+#[test]
+fn the_server_stops_without_waiting_for_the_silent() -> anyhow::Result<()> {
+    let world = World::with(&[])?;
+    let held: Vec<TcpStream> = (0..20).map(|_| connect(&world)).collect::<Result<_, _>>()?;
+    ensure!(world.asks("GET /healthz", &[], "")?.status == 200);
+    let ended = world.server.stop(AT_ONCE)?;
+    ensure!(ended.success(), "{ended}");
+    drop(held);
+    Ok(())
+}
