@@ -121,6 +121,8 @@ create table job (
   kind smallint not null,
   thread_id uuid not null,
   from_seq bigint not null,
+  -- Those who are still to be told; empty: everyone.
+  only_users text[] not null,
   due_at bigint not null,
   -- When it is due, or when its holder's lease ends.
   claimable_at bigint not null,

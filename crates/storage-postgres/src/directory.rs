@@ -11,7 +11,7 @@ use tidings_domain::ports::Directory;
 use tidings_domain::user::{Subject, User};
 
 use crate::PgStore;
-use crate::queue::{Done, Errand, mismatched};
+use crate::queue::{Errand, Ran, mismatched};
 use crate::rows::{UserRow, context_ref};
 use crate::write::parent;
 
@@ -167,8 +167,8 @@ impl Directory for PgStore {
 
     async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
         match self.errands.put(Errand::PutUser(user, subjects)).await? {
-            Done::User(user) => Ok(user),
-            Done::Done | Done::Claimed(_) => Err(mismatched()),
+            Ran::User(user) => Ok(user),
+            Ran::Done | Ran::Claimed(_) => Err(mismatched()),
         }
     }
 
@@ -182,8 +182,8 @@ impl Directory for PgStore {
 
     async fn put_context(&self, context: Context) -> Result<(), StoreError> {
         match self.errands.put(Errand::PutContext(context)).await? {
-            Done::Done => Ok(()),
-            Done::User(_) | Done::Claimed(_) => Err(mismatched()),
+            Ran::Done => Ok(()),
+            Ran::User(_) | Ran::Claimed(_) => Err(mismatched()),
         }
     }
 }

@@ -9,11 +9,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::error::{Reach, reach, store_error};
 use crate::open::within;
-use crate::queue::{Done, Errand, Waiting, refuse};
+use crate::queue::{Errand, Ran, Waiting, refuse};
 use crate::runner::{Line, Link, Shared};
 use crate::{directory, jobs};
 
-type Pending = Waiting<Errand, Done>;
+type Pending = Waiting<Errand, Ran>;
 
 #[derive(Debug)]
 pub(crate) struct Errands {
@@ -68,7 +68,7 @@ impl Errands {
 
     /// One transaction. A connection that had died before is replaced, and the transaction tried again: done twice,
     /// an errand leaves what it leaves done once, and jobs claimed in vain come back when their lease ends.
-    async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Done>, (Reach, StoreError)> {
+    async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
         let limit = self.shared.config.answer_max();
         loop {
             let lost = |error: sqlx::Error| (reach(&error), store_error(&error));
@@ -91,35 +91,35 @@ impl Errands {
     }
 }
 
-fn answer(batch: Vec<Pending>, answers: Vec<Done>) {
+fn answer(batch: Vec<Pending>, answers: Vec<Ran>) {
     for (waiting, answer) in batch.into_iter().zip(answers) {
         waiting.reply.send(Ok(answer)).ok();
     }
 }
 
-async fn transaction(link: &mut Link, batch: &[Pending]) -> Result<Vec<Done>, sqlx::Error> {
+async fn transaction(link: &mut Link, batch: &[Pending]) -> Result<Vec<Ran>, sqlx::Error> {
     let connection = &mut link.connection;
     connection.execute("begin").await?;
     let mut answers = Vec::with_capacity(batch.len());
     for Waiting { job, .. } in batch {
         answers.push(match job {
             Errand::PutUser(user, subjects) => {
-                Done::User(directory::put_user(connection, user, subjects.as_deref()).await?)
+                Ran::User(directory::put_user(connection, user, subjects.as_deref()).await?)
             }
             Errand::PutContext(context) => {
                 directory::put_context(connection, context).await?;
-                Done::Done
+                Ran::Done
             }
             Errand::Claim { now, lease_until, limit } => {
-                Done::Claimed(jobs::claim(connection, *now, *lease_until, *limit).await?)
+                Ran::Claimed(jobs::claim(connection, *now, *lease_until, *limit).await?)
             }
-            Errand::Finish(id) => {
-                jobs::finish(connection, *id).await?;
-                Done::Done
+            Errand::Finish { id, attempts } => {
+                jobs::finish(connection, *id, *attempts).await?;
+                Ran::Done
             }
-            Errand::Retry { id, at } => {
-                jobs::retry(connection, *id, *at).await?;
-                Done::Done
+            Errand::Retry { id, attempts, at, work } => {
+                jobs::retry(connection, *id, *attempts, *at, work).await?;
+                Ran::Done
             }
         });
     }

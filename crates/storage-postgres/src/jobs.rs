@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use sqlx::{FromRow, PgConnection};
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{JobId, ThreadId};
+use tidings_domain::id::{JobId, ThreadId, UserId};
 use tidings_domain::job::{ClaimedJob, Job, Work};
 use tidings_domain::page::PageLimit;
 use tidings_domain::ports::JobRepository;
@@ -12,24 +12,27 @@ use tidings_domain::time::Timestamp;
 use uuid::Uuid;
 
 use crate::PgStore;
-use crate::queue::{Done, Errand, mismatched};
+use crate::queue::{Errand, Ran, mismatched};
 
 /// Passes over what another process claims at this moment.
-const DUE: &str = "select id, kind, thread_id, from_seq, due_at, attempts + 1 as attempts from job \
+const DUE: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts + 1 as attempts from job \
     where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
 const HOLD: &str = "update job set claimable_at = $1, attempts = attempts + 1 where id = any($2)";
-const FINISH: &str = "delete from job where id = $1";
-const RETRY: &str = "update job set claimable_at = $2 where id = $1";
+/// The count of attempts tells whether somebody else has claimed it since.
+const FINISH: &str = "delete from job where id = $1 and attempts = $2";
+const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = $1 and attempts = $2";
 const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[DUE, HOLD, FINISH, RETRY, NEXT];
 
-/// Work as columns: its kind, its thread and the first message.
-pub(crate) const fn work_code(work: &Work) -> (i16, ThreadId, Seq) {
+/// Work as columns: its kind, its thread, the first message, those who are still to be told.
+pub(crate) fn work_code(work: &Work) -> (i16, ThreadId, Seq, Vec<&str>) {
     match work {
-        Work::NotifyUnread { thread, from } => (0, *thread, *from),
+        Work::NotifyUnread { thread, from, only } => {
+            (0, *thread, *from, only.iter().map(UserId::as_str).collect())
+        }
     }
 }
 
@@ -39,6 +42,7 @@ struct JobRow {
     kind: i16,
     thread_id: Uuid,
     from_seq: i64,
+    only_users: Vec<String>,
     due_at: i64,
     attempts: i32,
 }
@@ -48,8 +52,10 @@ impl JobRow {
         let corrupt = |what: &str| sqlx::Error::Decode(what.into());
         let thread = ThreadId::from_uuid(self.thread_id);
         let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);
+        let only = self.only_users.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
+        let only = only.collect::<Result<Vec<UserId>, _>>()?;
         let work = match self.kind {
-            0 => Work::NotifyUnread { thread, from },
+            0 => Work::NotifyUnread { thread, from, only },
             _ => return Err(corrupt("a job's kind")),
         };
         let job = Job { id: JobId::from_uuid(self.id), due_at: Timestamp::from_millis(self.due_at), work };
@@ -71,16 +77,28 @@ pub(crate) async fn claim(
     rows.iter().map(JobRow::claimed).collect()
 }
 
-pub(crate) async fn finish(connection: &mut PgConnection, id: JobId) -> Result<(), sqlx::Error> {
-    sqlx::query(FINISH).bind(*id.as_uuid()).execute(connection).await.map(drop)
+pub(crate) async fn finish(
+    connection: &mut PgConnection,
+    id: JobId,
+    attempts: u32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(FINISH).bind(*id.as_uuid()).bind(count(attempts)).execute(connection).await.map(drop)
 }
 
 pub(crate) async fn retry(
     connection: &mut PgConnection,
     id: JobId,
+    attempts: u32,
     at: Timestamp,
+    work: &Work,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(RETRY).bind(*id.as_uuid()).bind(at.as_millis()).execute(connection).await.map(drop)
+    let (_, _, _, only) = work_code(work);
+    let query = sqlx::query(RETRY).bind(*id.as_uuid()).bind(count(attempts)).bind(at.as_millis()).bind(only);
+    query.execute(connection).await.map(drop)
+}
+
+fn count(attempts: u32) -> i32 {
+    i32::try_from(attempts).unwrap_or(i32::MAX)
 }
 
 #[async_trait]
@@ -92,17 +110,17 @@ impl JobRepository for PgStore {
         limit: PageLimit,
     ) -> Result<Vec<ClaimedJob>, StoreError> {
         match self.errands.put(Errand::Claim { now, lease_until, limit }).await? {
-            Done::Claimed(claimed) => Ok(claimed),
-            Done::Done | Done::User(_) => Err(mismatched()),
+            Ran::Claimed(claimed) => Ok(claimed),
+            Ran::Done | Ran::User(_) => Err(mismatched()),
         }
     }
 
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
-        self.errands.put(Errand::Finish(id)).await.map(drop)
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        self.errands.put(Errand::Finish { id: held.job.id, attempts: held.attempts }).await.map(drop)
     }
 
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
-        self.errands.put(Errand::Retry { id, at }).await.map(drop)
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.errands.put(Errand::Retry { id: held.job.id, attempts: held.attempts, at, work }).await.map(drop)
     }
 
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {

@@ -31,6 +31,8 @@ struct Parked {
 
 #[derive(Debug)]
 pub(crate) struct Lane {
+    /// For whoever watches.
+    number: usize,
     shared: Arc<Shared>,
     own: Runner,
     waiters: Vec<Runner>,
@@ -45,6 +47,7 @@ pub(crate) struct Lane {
 impl Lane {
     /// A lane whose waiters run on `tasks`, and are counted by `tracked` as well.
     pub(crate) fn start(
+        number: usize,
         shared: &Arc<Shared>,
         jobs: mpsc::Receiver<Pending>,
         closing: CancellationToken,
@@ -54,6 +57,7 @@ impl Lane {
         let (returning, returned) = mpsc::unbounded_channel();
         let waiters = (0..shared.config.waiters.max(1)).map(|_| Runner::new(Arc::clone(shared))).collect();
         let lane = Self {
+            number,
             own: Runner::new(Arc::clone(shared)),
             shared: Arc::clone(shared),
             waiters,
@@ -76,6 +80,8 @@ impl Lane {
         let batch_max = self.shared.config.batch_max.max(1);
         let (mut closed, mut empty) = (false, false);
         let mut taken = Vec::with_capacity(batch_max);
+        let sizes = metrics::histogram!("tidings_store_batch_size");
+        let waiting = metrics::gauge!("tidings_store_queue", "lane" => self.number.to_string());
         while !(empty && self.parked.is_empty()) {
             let is_polling = self.has_idle();
             tokio::select! {
@@ -94,6 +100,9 @@ impl Lane {
             }
             let batch = self.compose(&mut taken, batch_max);
             if !batch.is_empty() {
+                let size = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+                sizes.record(size(batch.len()));
+                waiting.set(size(queue.len().saturating_add(self.parked_jobs)));
                 let skipped = self.own.serve(batch, Locked::Skip).await;
                 self.park(skipped);
                 // Those just answered may have more to ask: let them, so that the next batch is a full one.

@@ -76,6 +76,7 @@ mod write;
 
 use std::sync::Arc;
 
+use tidings_domain::error::StoreError;
 use tidings_domain::id::ThreadId;
 use tidings_domain::ports::Notifier;
 use tokio_util::sync::CancellationToken;
@@ -86,7 +87,7 @@ pub use crate::config::{OpenError, PgConfig, Promise};
 use crate::errands::Errands;
 use crate::lane::Lane;
 use crate::pool::Readers;
-use crate::queue::{Answer, Done, Errand, Queue, Request};
+use crate::queue::{Answer, Errand, Queue, Ran, Request};
 use crate::runner::Shared;
 
 /// Threads, messages, users and business objects in one PostgreSQL database. Cheap to clone; clones share everything.
@@ -98,7 +99,7 @@ use crate::runner::Shared;
 pub struct PgStore {
     /// Never empty.
     lanes: Arc<[Queue<Request, Answer>]>,
-    errands: Queue<Errand, Done>,
+    errands: Queue<Errand, Ran>,
     readers: Arc<Readers>,
     closing: CancellationToken,
     /// The lanes, their waiters and the errands.
@@ -123,9 +124,9 @@ impl PgStore {
         let (closing, own) = (CancellationToken::new(), TaskTracker::new());
         let readers = Readers::new(config.clone(), options.clone());
         let shared = Arc::new(Shared { config, options, notifier });
-        let lanes = (0..shared.config.lanes.max(1)).map(|_| {
+        let lanes = (0..shared.config.lanes.max(1)).map(|number| {
             let (queue, waiting) = Queue::new(shared.config.queue_max);
-            Lane::start(&shared, waiting, closing.clone(), tasks, &own);
+            Lane::start(number, &shared, waiting, closing.clone(), tasks, &own);
             queue
         });
         let lanes = lanes.collect();
@@ -147,7 +148,7 @@ impl PgStore {
     }
 
     /// Stops taking writes, finishes those that were taken, and lets go of all connections. Later calls answer
-    /// [`StoreError::Unavailable`](tidings_domain::error::StoreError::Unavailable). May be called again; every call
+    /// [`StoreError::Unavailable`]. May be called again; every call
     /// waits for the end.
     pub async fn close(&self) {
         self.closing.cancel();
@@ -156,10 +157,9 @@ impl PgStore {
     }
 
     /// The lane of a thread. An id's last bits are random.
-    fn lane(&self, thread: ThreadId) -> &Queue<Request, Answer> {
-        let bits = thread.as_uuid().as_u128();
-        let lanes = self.lanes.len();
-        let index = usize::try_from(bits & u128::from(u32::MAX)).unwrap_or(0) % lanes;
-        self.lanes.get(index).unwrap_or(&self.lanes[0])
+    fn lane(&self, thread: ThreadId) -> Result<&Queue<Request, Answer>, StoreError> {
+        let bits = thread.as_uuid().as_u128() & u128::from(u32::MAX);
+        let index = usize::try_from(bits).unwrap_or(0) % self.lanes.len().max(1);
+        self.lanes.get(index).ok_or_else(|| StoreError::Internal("the store has no lanes".into()))
     }
 }

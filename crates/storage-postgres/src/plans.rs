@@ -69,7 +69,7 @@ async fn fill(connection: &mut PgConnection, messages: usize) {
 const FEW: &str = "\
 insert into summary (thread_id, modseq, id, author, text, key_points, action_items, created_at) \
   select t.id, n, gen_random_uuid(), 'busy', 'text', '[]', '[]', 0 from thread t, generate_series(1, 10) n; \
-insert into job select gen_random_uuid(), 0, id, 1, number, number, 0 from thread; \
+insert into job select gen_random_uuid(), 0, id, 1, '{}', number, number, 0 from thread; \
 insert into person (id, number, name, told, updated_at) select 'user ' || number, number, 'name', false, 0 from thread; \
 insert into subject select 'issuer', 'sub ' || number, 'user ' || number from thread; \
 insert into context (key, kind, id, title, is_public, parties) \

@@ -7,7 +7,7 @@ use tidings_domain::context::Context;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{JobId, ThreadId};
-use tidings_domain::job::ClaimedJob;
+use tidings_domain::job::{ClaimedJob, Work};
 use tidings_domain::page::PageLimit;
 use tidings_domain::snapshot::Scope;
 use tidings_domain::thread::{NewThread, Thread};
@@ -52,13 +52,13 @@ pub(crate) enum Errand {
     PutUser(User, Option<Vec<Subject>>),
     PutContext(Context),
     Claim { now: Timestamp, lease_until: Timestamp, limit: PageLimit },
-    Finish(JobId),
-    Retry { id: JobId, at: Timestamp },
+    Finish { id: JobId, attempts: u32 },
+    Retry { id: JobId, attempts: u32, at: Timestamp, work: Work },
 }
 
 /// What came of an errand.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum Ran {
     Done,
     User(User),
     Claimed(Vec<ClaimedJob>),

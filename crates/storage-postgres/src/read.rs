@@ -106,14 +106,14 @@ pub(crate) fn by_arrival(mut rows: Vec<MemberRow>) -> Result<Vec<Member>, StoreE
 impl ThreadRepository for PgStore {
     async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError> {
         let scope = decision.scope();
-        match self.lane(scope.thread).put(Request::Decide { decision, scope }).await? {
+        match self.lane(scope.thread)?.put(Request::Decide { decision, scope }).await? {
             Answer::Decided => Ok(()),
             Answer::Created(..) => Err(mismatched()),
         }
     }
 
     async fn create(&self, new: NewThread) -> Result<(Thread, bool), StoreError> {
-        match self.lane(new.id).put(Request::Create(new)).await? {
+        match self.lane(new.id)?.put(Request::Create(new)).await? {
             Answer::Created(thread, created) => Ok((thread, created)),
             Answer::Decided => Err(mismatched()),
         }

@@ -25,10 +25,11 @@ const WRITE: &str = include_str!("write.sql");
 const SUMMARY: &str = "insert into summary (thread_id, modseq, id, author, text, key_points, action_items, \
     sentiment, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-const JOBS: &str = "insert into job (id, kind, thread_id, from_seq, due_at, claimable_at, attempts) \
-    select j.id, j.kind, j.thread_id, j.from_seq, j.due_at, j.due_at, 0 \
-    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::bigint[]) \
-    j (id, kind, thread_id, from_seq, due_at)";
+const JOBS: &str = "insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, \
+    attempts) \
+    select j.id, j.kind, j.thread_id, j.from_seq, coalesce(string_to_array(nullif(j.only_users, ''), ' '), '{}'), j.due_at, j.due_at, 0 \
+    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[]) \
+    j (id, kind, thread_id, from_seq, only_users, due_at)";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
@@ -146,14 +147,16 @@ async fn add_summary(connection: &mut PgConnection, summary: &Summary) -> Result
 
 async fn add_jobs(connection: &mut PgConnection, batch: &Batch) -> Result<(), WriteError> {
     let codes = || batch.jobs.iter().map(|job| work_code(&job.work));
-    let kinds: Vec<i16> = codes().map(|(kind, _, _)| kind).collect();
-    let threads: Vec<Uuid> = codes().map(|(_, thread, _)| *thread.as_uuid()).collect();
-    let from: Vec<i64> = codes().map(|(_, _, from)| signed(from.get())).collect();
+    let kinds: Vec<i16> = codes().map(|(kind, ..)| kind).collect();
+    let threads: Vec<Uuid> = codes().map(|(_, thread, ..)| *thread.as_uuid()).collect();
+    let from: Vec<i64> = codes().map(|(_, _, from, _)| signed(from.get())).collect();
     sqlx::query(JOBS)
         .bind(batch.jobs.iter().map(|job| *job.id.as_uuid()).collect::<Vec<Uuid>>())
         .bind(kinds)
         .bind(threads)
         .bind(from)
+        // An array of arrays would need all of one length; ids hold no spaces.
+        .bind(codes().map(|(.., only)| only.join(" ")).collect::<Vec<String>>())
         .bind(batch.jobs.iter().map(|job| job.due_at.as_millis()).collect::<Vec<i64>>())
         .execute(connection)
         .await?;

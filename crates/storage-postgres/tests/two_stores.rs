@@ -60,6 +60,7 @@ mod hot {
     use std::sync::Arc;
 
     use tidings_domain::decision::transact;
+    use tidings_domain::ports::Notifier;
     use tidings_testkit::{ALICE, BOB, Fixture, RecordingNotifier, Sent, block_on, sending};
     use tokio::task::JoinSet;
 
@@ -70,7 +71,9 @@ mod hot {
     fn one_thread_from_both_sides() {
         block_on(async {
             let heard: [Arc<RecordingNotifier>; 2] = Default::default();
-            let stores = open([heard[0].clone(), heard[1].clone()]).await;
+            let notifiers =
+                heard.each_ref().map(|heard| -> Arc<dyn Notifier> { Arc::<RecordingNotifier>::clone(heard) });
+            let stores = open(notifiers).await;
             let fixture = Fixture { stores: stores.clone(), ..Fixture::open::<Pair>().await };
             let thread = fixture.opened(&[ALICE, BOB]).await.id;
             let mut senders = JoinSet::new();

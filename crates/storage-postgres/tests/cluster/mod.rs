@@ -155,7 +155,7 @@ fn keeper() -> &'static mpsc::Sender<Ask> {
         let (ask, asked) = mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-            runtime.block_on(keep(&asked));
+            runtime.block_on(keep(asked));
         });
         ask
     });
@@ -166,7 +166,7 @@ const EMPTY: &str = "delete from thread; delete from member; delete from message
     delete from job; delete from person; delete from subject; delete from context; \
     select setval('thread_number', 1, false), setval('message_number', 1, false), setval('user_number', 1, false)";
 
-async fn keep(asked: &mpsc::Receiver<Ask>) {
+async fn keep(asked: mpsc::Receiver<Ask>) {
     let given = std::env::var_os("TEST_DATABASE_URL");
     let given = given.as_ref().map(|url| url.to_str().expect("TEST_DATABASE_URL is a URL"));
     let url =

@@ -9,8 +9,8 @@ use tidings_domain::change::Commit;
 use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
-use tidings_domain::id::{JobId, MessageId, ThreadId, UserId};
-use tidings_domain::job::ClaimedJob;
+use tidings_domain::id::{MessageId, ThreadId, UserId};
+use tidings_domain::job::{ClaimedJob, Work};
 use tidings_domain::member::Member;
 use tidings_domain::message::Message;
 use tidings_domain::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
@@ -120,12 +120,12 @@ impl JobRepository for Pair {
         self.next().claim_jobs(now, lease_until, limit).await
     }
 
-    async fn finish_job(&self, id: JobId) -> Result<(), StoreError> {
-        self.next().finish_job(id).await
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        self.next().finish_job(held).await
     }
 
-    async fn retry_job(&self, id: JobId, at: Timestamp) -> Result<(), StoreError> {
-        self.next().retry_job(id, at).await
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.next().retry_job(held, at, work).await
     }
 
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {

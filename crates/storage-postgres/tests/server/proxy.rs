@@ -96,7 +96,7 @@ impl Proxy {
                     }
                     if commits && (self.is(Mood::LosesAnswers) || self.is(Mood::LosesAnswersForGood)) {
                         // It is done by the time it answers.
-                        server.read(&mut down).await.ok();
+                        let _done = server.read(&mut down).await;
                         return;
                     }
                 }
