@@ -33,7 +33,9 @@ pub struct PgConfig {
     /// The server's `idle_in_transaction_session_timeout`: how long a process that hangs can keep a thread locked.
     /// Default 10 s.
     pub idle_max: Duration,
-    /// Promises of durability that the server need not keep.
+    /// Whether opening brings the schema up to date. If not, it must be so already. Default true.
+    pub migrate: bool,
+    /// Promises of durability that the server need not keep. Default none.
     pub may_be_off: Vec<Promise>,
 }
 
@@ -91,6 +93,7 @@ impl Default for PgConfig {
             statement_max: Duration::from_secs(5),
             lock_max: Duration::from_secs(4),
             idle_max: Duration::from_secs(10),
+            migrate: true,
             may_be_off: Vec::new(),
         }
     }
@@ -141,6 +144,14 @@ pub enum OpenError {
         setting: &'static str,
         /// What it is.
         found: String,
+    },
+    /// The schema is older than this store, and was not to be brought up to date.
+    #[error("the schema is at version {found}, but {needed} is needed; migrate the database first")]
+    Schema {
+        /// Its version; 0 when there is none.
+        found: i64,
+        /// This store's.
+        needed: i64,
     },
     /// The schema could not be brought up to date; the database may come from a newer version.
     #[error("cannot migrate the database: {0}")]

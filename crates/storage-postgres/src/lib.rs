@@ -119,8 +119,12 @@ impl PgStore {
         let options = open::options(&config)?;
         let mut connection = open::connect(&options, &config).await.map_err(OpenError::Connect)?;
         open::check(&mut connection, &config).await?;
+        if config.migrate {
+            open::migrate(&options, &config).await?;
+        } else {
+            open::check_schema(&mut connection).await?;
+        }
         drop(connection);
-        open::migrate(&options, &config).await?;
         let (closing, own) = (CancellationToken::new(), TaskTracker::new());
         let readers = Readers::new(config.clone(), options.clone());
         let shared = Arc::new(Shared { config, options, notifier });
@@ -134,6 +138,16 @@ impl PgStore {
         tasks.spawn(own.track_future(Errands::new(&shared).run(waiting, closing.clone())));
         own.close();
         Ok(Self { lanes, errands, readers, closing, own })
+    }
+
+    /// Looks whether the database is one that this store can rely on, changing nothing; answers the server's version.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn check(config: &PgConfig) -> Result<String, OpenError> {
+        let options = open::options(config)?;
+        let mut connection = open::connect(&options, config).await.map_err(OpenError::Connect)?;
+        open::check(&mut connection, config).await
     }
 
     /// Brings the schema up to date, and does nothing else. Several processes may do so at once.

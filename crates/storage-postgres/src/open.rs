@@ -21,6 +21,9 @@ const SERVER: &str = "select current_setting('server_version'), current_setting(
     current_setting('fsync'), current_setting('full_page_writes'), current_setting('synchronous_commit'), \
     current_setting('synchronous_standby_names') <> ''";
 
+const HAS_SCHEMA: &str = "select to_regclass('_sqlx_migrations') is not null";
+const SCHEMA: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
+
 /// How connections are made, for every use.
 pub(crate) fn options(config: &PgConfig) -> Result<PgConnectOptions, OpenError> {
     let millis = |duration: Duration| format!("{}ms", duration.as_millis());
@@ -31,6 +34,8 @@ pub(crate) fn options(config: &PgConfig) -> Result<PgConnectOptions, OpenError> 
             ("statement_timeout", millis(config.statement_max)),
             ("lock_timeout", millis(config.lock_max)),
             ("idle_in_transaction_session_timeout", millis(config.idle_max)),
+            // "Already exists, skipping" is of no interest.
+            ("client_min_messages", "warning".to_owned()),
             // Arrays of unknown length would be planned anew with every batch; and what a test saw is what runs.
             ("plan_cache_mode", "force_generic_plan".to_owned()),
         ])
@@ -56,8 +61,8 @@ pub(crate) async fn within<T>(
     })
 }
 
-/// Checks that the server keeps the store's promises.
-pub(crate) async fn check(connection: &mut PgConnection, config: &PgConfig) -> Result<(), OpenError> {
+/// Checks that the server keeps the store's promises; answers its version.
+pub(crate) async fn check(connection: &mut PgConnection, config: &PgConfig) -> Result<String, OpenError> {
     type Row = (String, i32, String, bool, String, String, String, bool);
     let asked = sqlx::query_as::<_, Row>(SERVER).fetch_one(connection);
     let (version, number, encoding, read_only, fsync, pages, commit, standbys) =
@@ -82,7 +87,20 @@ pub(crate) async fn check(connection: &mut PgConnection, config: &PgConfig) -> R
             return Err(OpenError::Setting { setting: promise.name(), found: found.clone() });
         }
     }
-    Ok(())
+    Ok(version)
+}
+
+/// Checks that somebody has brought the schema up to date.
+pub(crate) async fn check_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
+    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let is_there: bool =
+        sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *connection).await.map_err(OpenError::Database)?;
+    let found: i64 = if is_there {
+        sqlx::query_scalar(SCHEMA).fetch_one(connection).await.map_err(OpenError::Database)?
+    } else {
+        0
+    };
+    if found < needed { Err(OpenError::Schema { found, needed }) } else { Ok(()) }
 }
 
 /// Brings the schema up to date. Of several processes one does it, under an advisory lock; the others wait.

@@ -105,6 +105,8 @@ fn processes_that_start_at_once_migrate_once() {
         let world = World::new();
         let mut connection = world.past_the_store().await;
         connection.execute("drop schema public cascade; create schema public").await.unwrap();
+        let refused = world.try_open(PgConfig { migrate: false, ..world.config() }).await;
+        assert!(matches!(refused, Err(OpenError::Schema { found: 0, needed: 1 })), "{refused:?}");
         for round in 0..2 {
             let mut opening = JoinSet::new();
             for _ in 0..6 {
@@ -116,6 +118,8 @@ fn processes_that_start_at_once_migrate_once() {
                 store.put_user(User::unknown(ALICE.id()), None).await.unwrap();
                 store.close().await;
             }
+            let as_it_is = PgConfig { migrate: false, ..world.config() };
+            world.open(as_it_is).await.close().await;
             let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations")
                 .fetch_one(&mut connection)
                 .await
