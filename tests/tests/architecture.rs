@@ -92,6 +92,12 @@ const RULES: &[Rule] = &[
         outside: Outside::AnyBut(WEB),
     },
     Rule {
+        krate: "tidings-storage-postgres",
+        workspace: &["tidings-domain"],
+        tests: STORES_AND_SUITES,
+        outside: Outside::AnyBut(WEB),
+    },
+    Rule {
         krate: "tidings-socketio",
         workspace: &[],
         tests: &[],
@@ -117,6 +123,7 @@ const RULES: &[Rule] = &[
             "tidings-system",
             "tidings-storage-memory",
             "tidings-storage-sqlite",
+            "tidings-storage-postgres",
             "tidings-socketio",
             "tidings-transport-http",
             "tidings-transport-ws",

@@ -10,7 +10,8 @@ const USAGE: &str = "usage: cargo xtask TASK
   test [ARGS...]      everything: installs what the tests need, builds the server, runs all tests;
                       ARGS go to cargo test
   ci                  formatting, clippy without warnings, then test
-  kill [--cycles N]   kills the server N times (1000) right after an ack and looks for what was lost";
+  kill [--cycles N]   kills the server N times (1000) right after an ack and looks for what was lost
+  plans               looks at PostgreSQL's plans with 10,000 threads and 1,000,000 messages loaded";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -18,6 +19,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test", args @ ..] => test(args),
         ["ci"] => ci(),
+        ["plans"] => plans(),
         ["kill"] => kill("1000"),
         ["kill", "--cycles", cycles] => kill(cycles),
         _ => Err(USAGE.to_owned()),
@@ -53,6 +55,12 @@ fn kill(cycles: &str) -> Result<(), String> {
     prepare()?;
     let only = ["test", "--package", "tidings-tests", "--test", "durability", "--", "--nocapture", "kill"];
     run(cargo().args(only).env("TIDINGS_KILL_CYCLES", cycles))
+}
+
+fn plans() -> Result<(), String> {
+    prepare()?;
+    let only = ["test", "--package", "tidings-storage-postgres", "--lib"];
+    run(cargo().args(only).env("TIDINGS_PLAN_MESSAGES", "1000000"))
 }
 
 /// Everything that the tests use beside Rust.

@@ -31,6 +31,12 @@ pub(crate) const NEEDED: &[Program] = &[
         package: Some("curl"),
     },
     Program {
+        name: "/usr/lib/postgresql/*/bin/initdb",
+        version: "--version",
+        why: "starts the database servers of the tests; Debian's",
+        package: Some("postgresql"),
+    },
+    Program {
         name: "/usr/bin/chromium",
         version: "--version",
         why: "shows the pages of frontends; Debian's",
@@ -65,8 +71,15 @@ impl Program {
     }
 
     fn is_there(&self) -> bool {
-        let mut command = Command::new(self.name);
-        command.arg(self.version).stdout(Stdio::null()).stderr(Stdio::null());
+        // Any version of it will do.
+        let is_pattern = self.name.contains('*');
+        let mut command = Command::new(if is_pattern { "sh" } else { self.name });
+        if is_pattern {
+            command.args(["-c", &format!("ls {}", self.name)]);
+        } else {
+            command.arg(self.version);
+        }
+        command.stdout(Stdio::null()).stderr(Stdio::null());
         command.status().is_ok_and(|status| status.success())
     }
 }

@@ -15,7 +15,7 @@ const HELP_LISTEN: &str =
     "The address to listen on; port 0 takes a free one [env: TIDINGS_LISTEN, PORT] [default: 127.0.0.1:3000]";
 const HELP_DATA_DIR: &str = "The folder of the database and the secret; made if it is missing [env: TIDINGS_DATA_DIR] [default: data]";
 const HELP_DATABASE_URL: &str =
-    "sqlite:PATH, or memory: [env: DATABASE_URL] [default: tidings.db in the data folder]";
+    "sqlite:PATH, postgres://…, or memory: [env: DATABASE_URL] [default: tidings.db in the data folder]";
 const HELP_JWT_SECRET: &str = "The secret that signs tokens (HS256), at least 32 bytes; the variable is the better place, as others can see the command line [env: JWT_SECRET] [default: made once and kept in the data folder]";
 
 /// Marketplace messaging: threads, messages, read receipts and typing over REST and Socket.IO.

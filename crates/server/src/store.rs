@@ -7,6 +7,7 @@ use tidings_domain::change::Commit;
 use tidings_domain::messaging::Deps;
 use tidings_domain::ports::{Directory, Notifier};
 use tidings_storage_memory::MemoryStore;
+use tidings_storage_postgres::{PgConfig, PgStore};
 use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
 use tidings_system::{SystemClock, SystemIds};
 use tokio_util::task::TaskTracker;
@@ -19,6 +20,8 @@ pub(crate) enum Store {
     Memory(MemoryStore),
     /// With the file it is in.
     Sqlite(SqliteStore, PathBuf),
+    /// With the host and the database, as they may be shown.
+    Postgres(PgStore, String),
 }
 
 /// The file of the store, in the data folder, when no URL is given.
@@ -29,19 +32,36 @@ pub(crate) fn file(config: &Config) -> Option<PathBuf> {
     match &config.store.url {
         None => Some(config.server.data_dir.join(FILE)),
         Some(StoreUrl::Sqlite(path)) => Some(path.clone()),
-        Some(StoreUrl::Memory) => None,
+        Some(StoreUrl::Memory | StoreUrl::Postgres(_)) => None,
     }
+}
+
+/// How the database on a server is used, if it is one, and how it may be shown.
+pub(crate) fn server(config: &Config) -> Option<(PgConfig, &str)> {
+    let Some(StoreUrl::Postgres(url)) = &config.store.url else { return None };
+    let settings = PgConfig {
+        lanes: config.store.lanes,
+        queue_max: config.store.queue,
+        migrate: config.store.migrate,
+        may_be_off: config.store.may_be_off.clone(),
+        ..PgConfig::at(&url.0)
+    };
+    Some((settings, url.shown()))
 }
 
 /// Brings the schema up to date; tells what was done.
 pub(crate) async fn migrate(config: &Config) -> anyhow::Result<String> {
+    if let Some((settings, shown)) = server(config) {
+        PgStore::migrate(&settings).await?;
+        return Ok(format!("the schema of {shown} is up to date\n"));
+    }
     let tasks = TaskTracker::new();
     let store = Store::open(config, Arc::new(Nobody), &tasks).await?;
     store.close().await;
     tasks.close();
     tasks.wait().await;
     Ok(match store {
-        Store::Memory(_) => "nothing to migrate: memory: has no schema\n".to_owned(),
+        Store::Memory(_) | Store::Postgres(..) => "nothing to migrate: memory: has no schema\n".to_owned(),
         Store::Sqlite(_, path) => format!("the schema of {} is up to date\n", path.display()),
     })
 }
@@ -61,6 +81,9 @@ impl Store {
         notifier: Arc<dyn Notifier>,
         tasks: &TaskTracker,
     ) -> anyhow::Result<Self> {
+        if let Some((settings, shown)) = server(config) {
+            return Ok(Self::Postgres(PgStore::open(settings, notifier, tasks).await?, shown.to_owned()));
+        }
         let Some(path) = file(config) else { return Ok(Self::Memory(MemoryStore::new(notifier))) };
         folder::make(path.parent().unwrap_or(Path::new("")))?;
         let mut settings = SqliteConfig::at(&path);
@@ -74,6 +97,7 @@ impl Store {
         match self {
             Self::Memory(store) => Arc::new(store.clone()),
             Self::Sqlite(store, _) => Arc::new(store.clone()),
+            Self::Postgres(store, _) => Arc::new(store.clone()),
         }
     }
 
@@ -82,6 +106,7 @@ impl Store {
         match self {
             Self::Memory(store) => Deps::on(store.clone(), SystemClock, SystemIds),
             Self::Sqlite(store, _) => Deps::on(store.clone(), SystemClock, SystemIds),
+            Self::Postgres(store, _) => Deps::on(store.clone(), SystemClock, SystemIds),
         }
     }
 
@@ -90,13 +115,16 @@ impl Store {
         match self {
             Self::Memory(_) => "memory: (everything is forgotten at the end)".to_owned(),
             Self::Sqlite(_, path) => format!("sqlite:{}", path.display()),
+            Self::Postgres(_, shown) => format!("postgres://{shown}"),
         }
     }
 
     /// Finishes what was taken and closes the store.
     pub(crate) async fn close(&self) {
-        if let Self::Sqlite(store, _) = self {
-            store.close().await;
+        match self {
+            Self::Memory(_) => {}
+            Self::Sqlite(store, _) => store.close().await,
+            Self::Postgres(store, _) => store.close().await,
         }
     }
 }

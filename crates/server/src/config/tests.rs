@@ -192,8 +192,12 @@ fn what_is_shown_is_toml_with_origins_and_without_secrets() {
     assert!(!shown.contains(SECRET), "{shown}");
     assert!(shown.contains("allow = \"https://app.example.org\"  # CORS_ORIGINS"), "{shown}");
     assert!(shown.parse::<Table>().is_ok(), "{shown}");
-    let url = from_env([("DATABASE_URL", "postgres://ada:hunter2@db/tidings?password=hunter2&a=b")]);
+    let url = from_env([("DATABASE_URL", "mysql://ada:hunter2@db/tidings?password=hunter2&a=b")]);
     let text = url.unwrap_err().to_string();
+    assert!(text.contains("mysql://ada:***@db") && !text.contains("hunter2"), "{text}");
+    let loaded =
+        from_env([("DATABASE_URL", "postgres://ada:hunter2@db/tidings?password=hunter2&a=b")]).unwrap();
+    let text = format!("{} {loaded:?}", loaded.show());
     assert!(text.contains("postgres://ada:***@db") && !text.contains("hunter2"), "{text}");
 }
 

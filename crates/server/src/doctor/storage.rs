@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 use std::sync::Arc;
 
+use tidings_storage_postgres::{PgConfig, PgStore};
 use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
 use tokio_util::task::TaskTracker;
 
@@ -45,6 +46,9 @@ pub(super) fn folder(path: &Path) -> Finding {
 /// to and removed. The real one is only looked at, as another version may be at work on it.
 pub(super) async fn database(config: &Config) -> Finding {
     let what = "database";
+    if let Some((settings, shown)) = store::server(config) {
+        return server(what, &settings, shown).await;
+    }
     let Some(path) = store::file(config) else {
         return Finding::warn(what, "memory: forgets everything at the end", "use sqlite:PATH to keep it");
     };
@@ -84,6 +88,27 @@ pub(super) async fn database(config: &Config) -> Finding {
             format!("{shown} {state}, but a database beside it does not work: {error:#}"),
             "use a folder on a local file system that this user may write to",
         ),
+    }
+}
+
+/// Whether the server answers and keeps its promises. Nothing is changed on it.
+async fn server(what: &str, settings: &PgConfig, shown: &str) -> Finding {
+    let risked: Vec<&str> = settings.may_be_off.iter().map(|promise| promise.name()).collect();
+    match PgStore::check(settings).await {
+        Ok(version) if risked.is_empty() => {
+            Finding::ok(what, format!("{shown}, PostgreSQL {version}, keeps what is written"))
+        }
+        Ok(version) => Finding::warn(
+            what,
+            format!(
+                "{shown}, PostgreSQL {version}, may lose what is written: store.may_be_off has {}",
+                risked.join(", ")
+            ),
+            "turn these on at the server and empty store.may_be_off",
+        ),
+        Err(error) => {
+            Finding::fail(what, format!("{shown}: {error}"), "correct the server, or --database-url")
+        }
     }
 }
 

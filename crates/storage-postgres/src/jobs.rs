@@ -1,0 +1,132 @@
+//! Jobs: claimed, finished and given back.
+
+use async_trait::async_trait;
+use sqlx::{FromRow, PgConnection};
+use tidings_domain::error::StoreError;
+use tidings_domain::id::{JobId, ThreadId, UserId};
+use tidings_domain::job::{ClaimedJob, Job, Work};
+use tidings_domain::page::PageLimit;
+use tidings_domain::ports::JobRepository;
+use tidings_domain::seq::Seq;
+use tidings_domain::time::Timestamp;
+use uuid::Uuid;
+
+use crate::PgStore;
+use crate::queue::{Errand, Ran, mismatched};
+
+/// Passes over what another process claims at this moment.
+const DUE: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts + 1 as attempts from job \
+    where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
+const HOLD: &str = "update job set claimable_at = $1, attempts = attempts + 1 where id = any($2)";
+/// The count of attempts tells whether somebody else has claimed it since.
+const FINISH: &str = "delete from job where id = $1 and attempts = $2";
+const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = $1 and attempts = $2";
+const NEXT: &str = "select min(claimable_at) from job";
+
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[DUE, HOLD, FINISH, RETRY, NEXT];
+
+/// Work as columns: its kind, its thread, the first message, those who are still to be told.
+pub(crate) fn work_code(work: &Work) -> (i16, ThreadId, Seq, Vec<&str>) {
+    match work {
+        Work::NotifyUnread { thread, from, only } => {
+            (0, *thread, *from, only.iter().map(UserId::as_str).collect())
+        }
+    }
+}
+
+#[derive(Debug, FromRow)]
+struct JobRow {
+    id: Uuid,
+    kind: i16,
+    thread_id: Uuid,
+    from_seq: i64,
+    only_users: Vec<String>,
+    due_at: i64,
+    attempts: i32,
+}
+
+impl JobRow {
+    fn claimed(&self) -> Result<ClaimedJob, sqlx::Error> {
+        let corrupt = |what: &str| sqlx::Error::Decode(what.into());
+        let thread = ThreadId::from_uuid(self.thread_id);
+        let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);
+        let only = self.only_users.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
+        let only = only.collect::<Result<Vec<UserId>, _>>()?;
+        let work = match self.kind {
+            0 => Work::NotifyUnread { thread, from, only },
+            _ => return Err(corrupt("a job's kind")),
+        };
+        let job = Job { id: JobId::from_uuid(self.id), due_at: Timestamp::from_millis(self.due_at), work };
+        Ok(ClaimedJob { job, attempts: u32::try_from(self.attempts).unwrap_or(u32::MAX) })
+    }
+}
+
+/// Takes due jobs, in the transaction that the connection is in.
+pub(crate) async fn claim(
+    connection: &mut PgConnection,
+    now: Timestamp,
+    lease_until: Timestamp,
+    limit: PageLimit,
+) -> Result<Vec<ClaimedJob>, sqlx::Error> {
+    let query = sqlx::query_as::<_, JobRow>(DUE).bind(now.as_millis()).bind(i64::from(limit.get()));
+    let rows = query.fetch_all(&mut *connection).await?;
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    sqlx::query(HOLD).bind(lease_until.as_millis()).bind(ids).execute(connection).await?;
+    rows.iter().map(JobRow::claimed).collect()
+}
+
+pub(crate) async fn finish(
+    connection: &mut PgConnection,
+    id: JobId,
+    attempts: u32,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(FINISH).bind(*id.as_uuid()).bind(count(attempts)).execute(connection).await.map(drop)
+}
+
+pub(crate) async fn retry(
+    connection: &mut PgConnection,
+    id: JobId,
+    attempts: u32,
+    at: Timestamp,
+    work: &Work,
+) -> Result<(), sqlx::Error> {
+    let (_, _, _, only) = work_code(work);
+    let query = sqlx::query(RETRY).bind(*id.as_uuid()).bind(count(attempts)).bind(at.as_millis()).bind(only);
+    query.execute(connection).await.map(drop)
+}
+
+fn count(attempts: u32) -> i32 {
+    i32::try_from(attempts).unwrap_or(i32::MAX)
+}
+
+#[async_trait]
+impl JobRepository for PgStore {
+    async fn claim_jobs(
+        &self,
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        match self.errands.put(Errand::Claim { now, lease_until, limit }).await? {
+            Ran::Claimed(claimed) => Ok(claimed),
+            Ran::Done | Ran::User(_) => Err(mismatched()),
+        }
+    }
+
+    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+        self.errands.put(Errand::Finish { id: held.job.id, attempts: held.attempts }).await.map(drop)
+    }
+
+    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
+        self.errands.put(Errand::Retry { id: held.job.id, attempts: held.attempts, at, work }).await.map(drop)
+    }
+
+    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
+        let mut reader = self.readers.take().await?;
+        let found = reader.optional(sqlx::query_as::<_, (Option<i64>,)>(NEXT)).await?;
+        reader.done().await;
+        Ok(found.and_then(|(at,)| at).map(Timestamp::from_millis))
+    }
+}

@@ -1,0 +1,164 @@
+//! Writing what a batch leaves: the last state of every row, by arrays, most of it in one statement.
+
+mod member;
+mod message;
+mod thread;
+
+use sqlx::PgConnection;
+use tidings_domain::error::StoreError;
+use tidings_domain::summary::{Sentiment, Summary, SummaryPoint};
+use uuid::Uuid;
+
+use crate::batch::{Batch, Room};
+use crate::jobs::work_code;
+use crate::rows::signed;
+
+pub(crate) use thread::parent;
+
+use member::Members;
+use message::Messages;
+use thread::{Activities, Counters, Fields};
+
+/// What nearly every batch writes.
+const WRITE: &str = include_str!("write.sql");
+
+const SUMMARY: &str = "insert into summary (thread_id, modseq, id, author, text, key_points, action_items, \
+    sentiment, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
+
+const JOBS: &str = "insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, \
+    attempts) \
+    select j.id, j.kind, j.thread_id, j.from_seq, coalesce(string_to_array(nullif(j.only_users, ''), ' '), '{}'), j.due_at, j.due_at, 0 \
+    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[]) \
+    j (id, kind, thread_id, from_seq, only_users, due_at)";
+
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] =
+    &[WRITE, SUMMARY, JOBS, thread::CREATE, thread::FIELDS, message::REPLACE];
+
+/// Why writing failed.
+#[derive(Debug)]
+pub(crate) enum WriteError {
+    Sql(sqlx::Error),
+    Rows(StoreError),
+}
+
+impl From<sqlx::Error> for WriteError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Sql(error)
+    }
+}
+
+#[derive(Debug, Default)]
+struct Changed<'a> {
+    new_threads: Vec<(&'a Room, &'a tidings_domain::thread::Thread)>,
+    counters: Counters,
+    fields: Fields<'a>,
+    members: Members<'a>,
+    activities: Activities,
+    appended: Messages<'a>,
+    replaced: Messages<'a>,
+    summaries: Vec<&'a Summary>,
+}
+
+/// Writes the batch in the transaction that the connection is in; answers that transaction's id.
+pub(crate) async fn write(connection: &mut PgConnection, batch: &Batch) -> Result<String, WriteError> {
+    let mut changed = Changed::default();
+    for room in batch.rooms.values().filter(|room| room.changed) {
+        changed.take(room);
+    }
+    if !changed.new_threads.is_empty() {
+        thread::create(connection, &changed.new_threads).await?;
+    }
+    if !changed.fields.is_empty() {
+        changed.fields.update(connection).await?;
+    }
+    if !changed.replaced.is_empty() {
+        changed.replaced.replace(connection).await?;
+    }
+    for summary in changed.summaries {
+        add_summary(connection, summary).await?;
+    }
+    if !batch.jobs.is_empty() {
+        add_jobs(connection, batch).await?;
+    }
+    let query = sqlx::query_scalar(WRITE);
+    let query = changed.counters.bind(query);
+    let query = changed.appended.bind(query);
+    let query = changed.members.bind(query);
+    let query = changed.activities.bind(query);
+    Ok(query.fetch_one(connection).await?)
+}
+
+impl<'a> Changed<'a> {
+    fn take(&mut self, room: &'a Room) {
+        let Some(thread) = room.found.thread() else { return };
+        match &room.before {
+            None => self.new_threads.push((room, thread)),
+            Some(before) => {
+                self.counters.push(thread, room.last_number);
+                if before.fields_modseq != thread.fields_modseq {
+                    self.fields.push(thread);
+                }
+                if thread::activity(before) != thread::activity(thread) {
+                    self.activities.push(thread);
+                }
+            }
+        }
+        for (user, joined) in &room.put {
+            if let Ok(Some(member)) = room.found.member(user) {
+                self.members.push(thread, member, *joined);
+            }
+        }
+        for (id, appended) in &room.written {
+            if let Ok(Some(message)) = room.found.message(*id) {
+                match appended {
+                    Some(appended) => self.appended.push(message, *appended),
+                    None => self.replaced.push(message, message.modseq),
+                }
+            }
+        }
+        self.summaries.extend(&room.summaries);
+    }
+}
+
+async fn add_summary(connection: &mut PgConnection, summary: &Summary) -> Result<(), WriteError> {
+    let points = |points: &[SummaryPoint]| {
+        let cites = |point: &SummaryPoint| point.cites.iter().map(|seq| seq.get()).collect();
+        let points: Vec<(&str, Vec<u64>)> =
+            points.iter().map(|point| (point.text.as_str(), cites(point))).collect();
+        let json = serde_json::to_string(&points);
+        json.map_err(|error| WriteError::Rows(StoreError::Internal(format!("points as JSON: {error}"))))
+    };
+    sqlx::query(SUMMARY)
+        .bind(*summary.thread.as_uuid())
+        .bind(signed(summary.modseq.get()))
+        .bind(*summary.id.as_uuid())
+        .bind(summary.author.as_str())
+        .bind(summary.content.text())
+        .bind(points(summary.content.key_points())?)
+        .bind(points(summary.content.action_items())?)
+        .bind(summary.content.sentiment().map(Sentiment::hundredths))
+        .bind(summary.created_at.as_millis())
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn add_jobs(connection: &mut PgConnection, batch: &Batch) -> Result<(), WriteError> {
+    let codes = || batch.jobs.iter().map(|job| work_code(&job.work));
+    let kinds: Vec<i16> = codes().map(|(kind, ..)| kind).collect();
+    let threads: Vec<Uuid> = codes().map(|(_, thread, ..)| *thread.as_uuid()).collect();
+    let from: Vec<i64> = codes().map(|(_, _, from, _)| signed(from.get())).collect();
+    sqlx::query(JOBS)
+        .bind(batch.jobs.iter().map(|job| *job.id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind(kinds)
+        .bind(threads)
+        .bind(from)
+        // An array of arrays would need all of one length; ids hold no spaces.
+        .bind(codes().map(|(.., only)| only.join(" ")).collect::<Vec<String>>())
+        .bind(batch.jobs.iter().map(|job| job.due_at.as_millis()).collect::<Vec<i64>>())
+        .execute(connection)
+        .await?;
+    Ok(())
+}

@@ -1,0 +1,34 @@
+-- Writes the last state of the rows that sending, reading and coming and going change, in one statement, and answers
+-- the transaction. No row is written twice: a member who was put carries the thread's activity already.
+with counters as (
+  update thread t set member_count = c.member_count, last_seq = c.last_seq, last_message_at = c.last_message_at,
+    last_number = c.last_number, modseq = c.modseq, notice_due = c.notice_due, xid = pg_current_xact_id()
+  from unnest($1::uuid[], $2::int[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[])
+    c (id, member_count, last_seq, last_message_at, last_number, modseq, notice_due)
+  where t.id = c.id
+), appended as (
+  insert into message (thread_id, seq, id, number, modseq, appended_modseq, sender, sender_role, body, client_key,
+    draft, session, imported, created_at, edited_at, deleted_at)
+  select * from unnest($8::uuid[], $9::bigint[], $10::uuid[], $11::bigint[], $12::bigint[], $13::bigint[],
+    $14::text[], $15::text[], $16::text[], $17::text[], $18::uuid[], $19::uuid[], $20::bool[], $21::bigint[],
+    $22::bigint[], $23::bigint[])
+), put as (
+  insert into member (thread_id, user_id, role, standing, read_seq, read_at, read_via, read_message, read_modseq,
+    visible_from, archived, muted, joined_at, joined_modseq, modseq, activity_at)
+  select * from unnest($24::uuid[], $25::text[], $26::text[], $27::smallint[], $28::bigint[], $29::bigint[],
+    $30::smallint[], $31::uuid[], $32::bigint[], $33::bigint[], $34::bool[], $35::bool[], $36::bigint[],
+    $37::bigint[], $38::bigint[], $39::bigint[])
+  on conflict (thread_id, user_id) do update set role = excluded.role, standing = excluded.standing,
+    read_seq = excluded.read_seq, read_at = excluded.read_at, read_via = excluded.read_via,
+    read_message = excluded.read_message, read_modseq = excluded.read_modseq,
+    visible_from = excluded.visible_from, archived = excluded.archived, muted = excluded.muted,
+    joined_at = excluded.joined_at, modseq = excluded.modseq, activity_at = excluded.activity_at,
+    xid = pg_current_xact_id()
+), active as (
+  update member m set activity_at = c.activity_at
+  from unnest($40::uuid[], $41::bigint[]) c (thread_id, activity_at)
+  where m.thread_id = c.thread_id and m.standing = 0 and m.activity_at is distinct from c.activity_at
+    and not exists (select from unnest($24::uuid[], $25::text[]) p (thread_id, user_id)
+      where p.thread_id = m.thread_id and p.user_id = m.user_id)
+)
+select pg_current_xact_id()::text

@@ -1,0 +1,177 @@
+//! What is checked before anything is written, and the schema.
+
+use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
+use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::user::User;
+use tidings_storage_postgres::{OpenError, PgConfig, PgStore, Promise};
+use tidings_testkit::{ALICE, block_on};
+use tokio::task::JoinSet;
+use tokio_util::task::TaskTracker;
+
+use crate::cluster::{Cluster, quiet};
+use crate::world::{World, messages, whole};
+
+async fn set(url: &str, setting: &str) {
+    let mut connection = PgConnection::connect(url).await.unwrap();
+    let name = url.rsplit('/').next().unwrap();
+    connection.execute(AssertSqlSafe(format!("alter database {name} set {setting}"))).await.unwrap();
+}
+
+#[test]
+fn a_commit_that_does_not_wait_for_the_disk_is_refused_unless_named() {
+    block_on(async {
+        let world = World::new();
+        set(&world.url, "synchronous_commit = off").await;
+        let refused = world.try_open(world.config()).await;
+        let named = matches!(&refused, Err(OpenError::Setting { setting: "synchronous_commit", found }) if found == "off");
+        assert!(named, "{refused:?}");
+        let other = PgConfig { may_be_off: vec![Promise::Fsync], ..world.config() };
+        assert!(world.try_open(other).await.is_err());
+        let accepted = PgConfig { may_be_off: vec![Promise::SynchronousCommit], ..world.config() };
+        world.open(accepted).await.close().await;
+        set(&world.url, "synchronous_commit = local").await;
+        world.open(world.config()).await.close().await;
+    });
+}
+
+#[test]
+fn a_server_that_only_reads_is_refused() {
+    block_on(async {
+        let world = World::new();
+        set(&world.url, "default_transaction_read_only = on").await;
+        let refused = world.try_open(world.config()).await;
+        assert!(matches!(refused, Err(OpenError::ReadOnly)), "{refused:?}");
+    });
+}
+
+#[test]
+fn another_encoding_is_refused() {
+    block_on(async {
+        let world = World::new();
+        let mut connection = world.past_the_store().await;
+        let name = format!("{}_ascii", world.url.rsplit('/').next().unwrap());
+        let create = format!("create database {name} encoding 'SQL_ASCII' locale 'C' template template0");
+        connection.execute(AssertSqlSafe(create)).await.unwrap();
+        let refused =
+            PgStore::open(PgConfig::at(format!("{}_ascii", world.url)), quiet(), &TaskTracker::new()).await;
+        assert!(matches!(refused, Err(OpenError::Encoding { .. })), "{refused:?}");
+    });
+}
+
+#[test]
+fn a_server_that_risks_its_files_or_follows_another_is_refused() {
+    let cluster = Cluster::start();
+    block_on(async {
+        let tasks = TaskTracker::new();
+        let mut admin = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
+        admin.execute("alter system set fsync = off").await.unwrap();
+        admin.execute("alter system set full_page_writes = off").await.unwrap();
+        cluster.control(&["restart", "-m", "fast"]);
+        let config = PgConfig::at(cluster.url("postgres"));
+        let refused = PgStore::open(config.clone(), quiet(), &tasks).await;
+        assert!(matches!(refused, Err(OpenError::Setting { setting: "fsync", .. })), "{refused:?}");
+        let fsync = PgConfig { may_be_off: vec![Promise::Fsync], ..config.clone() };
+        let refused = PgStore::open(fsync, quiet(), &tasks).await;
+        assert!(
+            matches!(refused, Err(OpenError::Setting { setting: "full_page_writes", .. })),
+            "{refused:?}"
+        );
+        let both = PgConfig { may_be_off: vec![Promise::Fsync, Promise::FullPageWrites], ..config.clone() };
+        PgStore::open(both, quiet(), &tasks).await.unwrap().close().await;
+        cluster.become_a_replica();
+        let refused = PgStore::open(config, quiet(), &tasks).await;
+        assert!(matches!(refused, Err(OpenError::ReadOnly)), "{refused:?}");
+    });
+}
+
+#[test]
+fn what_cannot_be_reached_is_told_without_its_password() {
+    block_on(async {
+        let config = PgConfig::at("postgres://user:a-secret@127.0.0.1:1/nothing");
+        assert!(!format!("{config:?}").contains("a-secret"));
+        let refused = PgStore::open(config, quiet(), &TaskTracker::new()).await.unwrap_err();
+        assert!(matches!(refused, OpenError::Connect(_)));
+        assert!(!format!("{refused} {refused:?}").contains("a-secret"));
+        let refused =
+            PgStore::open(PgConfig::at("nonsense"), quiet(), &TaskTracker::new()).await.unwrap_err();
+        assert!(matches!(refused, OpenError::Url(_)), "{refused:?}");
+    });
+}
+
+/// Several processes start at once, on a database that has nothing yet, and on one that has rows.
+#[test]
+fn processes_that_start_at_once_migrate_once() {
+    block_on(async {
+        let world = World::new();
+        let mut connection = world.past_the_store().await;
+        connection.execute("drop schema public cascade; create schema public").await.unwrap();
+        let refused = world.try_open(PgConfig { migrate: false, ..world.config() }).await;
+        assert!(matches!(refused, Err(OpenError::Schema { found: 0, needed: 1 })), "{refused:?}");
+        for round in 0..2 {
+            let mut opening = JoinSet::new();
+            for _ in 0..6 {
+                let config = PgConfig { lanes: 1, readers: 1, ..world.config() };
+                opening.spawn(async move { PgStore::open(config, quiet(), &TaskTracker::new()).await });
+            }
+            for store in opening.join_all().await {
+                let store = store.unwrap();
+                store.put_user(User::unknown(ALICE.id()), None).await.unwrap();
+                store.close().await;
+            }
+            let as_it_is = PgConfig { migrate: false, ..world.config() };
+            world.open(as_it_is).await.close().await;
+            let count: i64 = sqlx::query_scalar("select count(*) from _sqlx_migrations")
+                .fetch_one(&mut connection)
+                .await
+                .unwrap();
+            assert_eq!(count, 1);
+            let store = world.open(world.config()).await;
+            let thread = world.thread(&store).await;
+            world.send(&store, thread, "kept").await.unwrap().unwrap();
+            assert_eq!(whole(&world, &store, thread).await.len(), 1, "round {round}");
+            store.close().await;
+        }
+    });
+}
+
+#[test]
+fn all_is_there_after_closing_and_opening() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        let sent = world.send(&store, thread, "kept").await.unwrap().unwrap().message;
+        let user = store.put_user(User::unknown(ALICE.id()), None).await.unwrap();
+        let before = store.members(thread).await.unwrap();
+        store.close().await;
+        let store = world.open(world.config()).await;
+        assert_eq!(store.members(thread).await.unwrap(), before);
+        assert_eq!(messages(&store, thread).await, std::slice::from_ref(&sent));
+        assert_eq!(store.users(&[ALICE.id()]).await.unwrap(), [user]);
+        // Numbers and seqs go on, and the key is still known.
+        let again = world.send(&store, thread, "kept").await.unwrap().unwrap();
+        assert_eq!((again.message, again.duplicate), (sent.clone(), true));
+        let next = world.send(&store, thread, "next").await.unwrap().unwrap().message;
+        assert_eq!(next.seq, sent.seq.next());
+        assert!(next.number > sent.number);
+    });
+}
+
+#[test]
+fn a_database_of_a_newer_version_is_refused_unharmed() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        store.close().await;
+        let mut connection = world.past_the_store().await;
+        let future = "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+            values (9999, 'from the future', true, '', 0)";
+        connection.execute(future).await.unwrap();
+        let refused = world.try_open(world.config()).await;
+        assert!(matches!(refused, Err(OpenError::Migrate(_))), "{refused:?}");
+        connection.execute("delete from _sqlx_migrations where version = 9999").await.unwrap();
+        let store = world.open(world.config()).await;
+        assert!(store.thread(thread).await.unwrap().is_some());
+    });
+}
