@@ -63,7 +63,9 @@ step("her own message did not count as unread, on neither of her two sockets", a
   await a.shows(".message:not(.own)", "Hello Alice");
   await a.shows(".toast", "New message from Bob Promoter");
   assert.equal(await total(a), 1);
-  assert.equal(await total(b), 0, "nor did his");
+  // Her reading, which reaches him after whatever his own message would have sent him, takes his count to nought.
+  await b.shows(".total", "0");
+  assert.equal(await b.page.locator(".toast", { hasText: "Bob Promoter" }).count(), 0, "nor did his");
 });
 
 step("they chat over REST, each message once on each side and in one order", async () => {
@@ -74,10 +76,8 @@ step("they chat over REST, each message once on each side and in one order", asy
   const shown = await a.messages();
   assert.deepEqual(shown, ["Hello Bob", "Hello Alice", ...[1, 2, 3, 4, 5, 6].map((at) => `line ${at}`)]);
   assert.deepEqual(await b.messages(), shown);
-  for (const tab of [a, b]) {
-    await tab.shows(".status strong", "false / 0");
-    await tab.hides('.mark:has-text("✓ sent")');
-  }
+  // Nothing of the marks: this page may hear that a message was read before its own POST of it is answered.
+  for (const tab of [a, b]) await tab.shows(".status strong", "false / 0");
   await a.shot("03-chatting");
   await b.shot("04-chatting");
 });

@@ -7,11 +7,14 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask TASK
-  test [ARGS...]      everything: installs what the tests need, builds the server, runs all tests;
+  test [ARGS...]      installs what the tests need, builds the server, runs all tests but those of `postgres`;
                       ARGS go to cargo test
   ci                  formatting, clippy without warnings, then test
   kill [--cycles N]   kills the server N times (1000) right after an ack and looks for what was lost
+  postgres [ARGS...]  the tests of the PostgreSQL store, on servers that they start themselves
   plans               looks at PostgreSQL's plans with 10,000 threads and 1,000,000 messages loaded";
+
+const STORE_POSTGRES: &str = "tidings-storage-postgres";
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -19,6 +22,7 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test", args @ ..] => test(args),
         ["ci"] => ci(),
+        ["postgres", args @ ..] => postgres(args),
         ["plans"] => plans(),
         ["kill"] => kill("1000"),
         ["kill", "--cycles", cycles] => kill(cycles),
@@ -41,7 +45,7 @@ fn say(text: &str) {
 
 fn test(args: &[&str]) -> Result<(), String> {
     prepare()?;
-    run(cargo().args(["test", "--workspace"]).args(args))
+    run(cargo().args(["test", "--workspace", "--exclude", STORE_POSTGRES]).args(args))
 }
 
 fn ci() -> Result<(), String> {
@@ -57,9 +61,14 @@ fn kill(cycles: &str) -> Result<(), String> {
     run(cargo().args(only).env("TIDINGS_KILL_CYCLES", cycles))
 }
 
+fn postgres(args: &[&str]) -> Result<(), String> {
+    programs::POSTGRES.ensure()?;
+    run(cargo().args(["test", "--package", STORE_POSTGRES]).args(args))
+}
+
 fn plans() -> Result<(), String> {
-    prepare()?;
-    let only = ["test", "--package", "tidings-storage-postgres", "--lib"];
+    programs::POSTGRES.ensure()?;
+    let only = ["test", "--package", STORE_POSTGRES, "--lib"];
     run(cargo().args(only).env("TIDINGS_PLAN_MESSAGES", "1000000"))
 }
 

@@ -31,18 +31,20 @@ pub(crate) const NEEDED: &[Program] = &[
         package: Some("curl"),
     },
     Program {
-        name: "/usr/lib/postgresql/*/bin/initdb",
-        version: "--version",
-        why: "starts the database servers of the tests; Debian's",
-        package: Some("postgresql"),
-    },
-    Program {
         name: "/usr/bin/chromium",
         version: "--version",
         why: "shows the pages of frontends; Debian's",
         package: Some("chromium"),
     },
 ];
+
+/// What the tests of the PostgreSQL store start their servers from.
+pub(crate) const POSTGRES: Program = Program {
+    name: "/usr/lib/postgresql/*/bin/initdb",
+    version: "--version",
+    why: "starts the database servers of the tests; Debian's",
+    package: Some("postgresql"),
+};
 
 impl Program {
     /// Finds the program, or installs it where that can be done without asking.
