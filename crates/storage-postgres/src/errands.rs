@@ -7,11 +7,14 @@ use tidings_domain::error::StoreError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Reach, reach, store_error};
+use crate::error::{Reach, is_deadlock, reach, store_error};
 use crate::open::within;
 use crate::queue::{Errand, Ran, Waiting, refuse};
 use crate::runner::{Line, Link, Shared};
 use crate::{directory, jobs};
+
+/// How often an errand is tried that another process got in the way of, by waiting for each other in a circle.
+const TRIES_MAX: u32 = 5;
 
 type Pending = Waiting<Errand, Ran>;
 
@@ -70,7 +73,9 @@ impl Errands {
     /// an errand leaves what it leaves done once, and jobs claimed in vain come back when their lease ends.
     async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
         let limit = self.shared.config.answer_max();
+        let mut tries: u32 = 0;
         loop {
+            tries = tries.saturating_add(1);
             let lost = |error: sqlx::Error| (reach(&error), store_error(&error));
             let (mut link, is_new) = self.line.take().await.map_err(lost)?;
             match within(limit, transaction(&mut link, batch)).await {
@@ -83,6 +88,10 @@ impl Errands {
                     let ended = within(limit, link.connection.execute("rollback")).await;
                     if reach(&error) != Reach::Connection && ended.is_ok() {
                         self.line.put(link);
+                    }
+                    // Alone, so that what it holds is little and the circle does not come again.
+                    if is_deadlock(&error) && batch.len() == 1 && tries < TRIES_MAX {
+                        continue;
                     }
                     return Err(lost(error));
                 }

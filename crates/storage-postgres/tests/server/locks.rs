@@ -123,7 +123,8 @@ fn a_stopped_process_keeps_its_threads_only_until_it_is_ended() {
             .expect("psql is there");
         let lock = format!("begin; select from thread where id = '{}' for no key update;\n", threads[0]);
         process.stdin.as_mut().unwrap().write_all(lock.as_bytes()).unwrap();
-        while world.sessions(&mut other, "state = 'idle in transaction'").await == 0 {
+        let has_locked = "state = 'idle in transaction' and query like 'select from thread%'";
+        while world.sessions(&mut other, has_locked).await == 0 {
             tokio::task::yield_now().await;
         }
         let pid = rustix::process::Pid::from_child(&process);
