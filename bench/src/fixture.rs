@@ -85,3 +85,18 @@ pub fn group(members: usize) -> Thread {
         members: std::iter::once(advertiser(0)).chain(others).collect(),
     }
 }
+
+/// The role of a user, as their id tells it.
+#[must_use]
+pub fn role(user: &str) -> &'static str {
+    if user.starts_with("advertiser-") { "ADVERTISER" } else { "PROMOTER" }
+}
+
+/// When a message was written, as ISO 8601: the fixture's beginning, a second per thread, a millisecond per message.
+#[must_use]
+pub fn written_at(thread: usize, seq: usize) -> String {
+    let ms = thread.saturating_mul(1_000).saturating_add(seq);
+    let (day, hour) = (ms / 86_400_000, ms / 3_600_000 % 24);
+    let (minute, second, ms) = (ms / 60_000 % 60, ms / 1_000 % 60, ms % 1_000);
+    format!("2025-01-{:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z", day.saturating_add(1))
+}

@@ -16,3 +16,33 @@ pub struct Measured {
     /// The same of the server, all of its processes together.
     pub server_busy: f64,
 }
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (name, value) in &self.figures {
+            write!(f, "{name} {}, ", Rounded(*value))?;
+        }
+        write!(f, "server {:.0} %, generator {:.0} %", self.server_busy * 100.0, self.generator_busy * 100.0)
+    }
+}
+
+/// A figure as people read it: three digits that count, no more.
+#[derive(Debug, Clone, Copy)]
+pub struct Rounded(pub f64);
+
+impl std::fmt::Display for Rounded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self(value) = *self;
+        if value.abs() >= 1e6 {
+            write!(f, "{:.2}M", value / 1e6)
+        } else if value.abs() >= 1e4 {
+            write!(f, "{:.1}k", value / 1e3)
+        } else if value.abs() >= 100.0 {
+            write!(f, "{value:.0}")
+        } else if value.abs() >= 10.0 {
+            write!(f, "{value:.1}")
+        } else {
+            write!(f, "{value:.2}")
+        }
+    }
+}
