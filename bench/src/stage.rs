@@ -1,11 +1,13 @@
 //! What a run happens on: folders, binaries, database servers, and how long everything takes.
 
 use std::cell::OnceCell;
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use tempfile::TempDir;
+use tempfile::{NamedTempFile, TempDir};
 use tidings_throwaway_postgres::{Cluster, Options};
 
 use crate::contestant::GENERATOR_CORE;
@@ -72,13 +74,13 @@ impl Scale {
 pub const DELAY: Duration = Duration::from_millis(2);
 
 /// Settings of the database servers besides PostgreSQL's own. Durability is as it is by default: on.
-pub const POSTGRES_SETTINGS: &[(&str, &str)] = &[
-    ("shared_buffers", "1GB"),
-    ("max_connections", "300"),
-    ("max_wal_size", "8GB"),
-    ("min_wal_size", "2GB"),
-    ("synchronous_commit", "on"),
-    ("fsync", "on"),
+pub const POSTGRES_SETTINGS: &[&str] = &[
+    "shared_buffers = '1GB'",
+    "max_connections = 300",
+    "max_wal_size = '8GB'",
+    "min_wal_size = '2GB'",
+    "synchronous_commit = on",
+    "fsync = on",
 ];
 
 /// Everything that a measurement needs besides its contestant.
@@ -89,6 +91,7 @@ pub struct Stage {
     scale: Scale,
     cluster: OnceCell<Cluster>,
     slow_cluster: OnceCell<Cluster>,
+    shim: OnceCell<NamedTempFile>,
 }
 
 impl Stage {
@@ -104,6 +107,7 @@ impl Stage {
             scale,
             cluster: OnceCell::new(),
             slow_cluster: OnceCell::new(),
+            shim: OnceCell::new(),
         })
     }
 
@@ -161,11 +165,19 @@ impl Stage {
     /// A database server on which each fsync takes [`DELAY`] longer.
     ///
     /// # Errors
-    /// As [`Self::cluster`], and when the shim cannot be built.
+    /// As [`Self::cluster`], and when the shim has not been built.
     pub fn slow_cluster(&self) -> anyhow::Result<&Cluster> {
-        let shim = self.workspace.join("target/bench/fsync-delay.so");
+        // The server's user may not look into other people's folders.
+        if let Some(cluster) = self.slow_cluster.get() {
+            return Ok(cluster);
+        }
+        let shim = tempfile::Builder::new().prefix("tidings-bench-").suffix(".so").tempfile()?;
+        let built = self.workspace.join("target/bench/fsync-delay.so");
+        std::fs::copy(&built, shim.path()).with_context(|| format!("copying {}", built.display()))?;
+        std::fs::set_permissions(shim.path(), Permissions::from_mode(0o755))?;
+        let preload = shim.path().to_str().context("the path of the shim is not UTF-8")?.to_owned();
+        self.shim.get_or_init(|| shim);
         let micros = DELAY.as_micros().to_string();
-        let preload = shim.to_str().context("the path of the shim is not UTF-8")?.to_owned();
         started(&self.slow_cluster, vec![("LD_PRELOAD".into(), preload), ("FSYNC_DELAY_US".into(), micros)])
     }
 }
@@ -174,9 +186,7 @@ fn started(cell: &OnceCell<Cluster>, environment: Vec<(String, String)>) -> anyh
     if let Some(cluster) = cell.get() {
         return Ok(cluster);
     }
-    let settings =
-        POSTGRES_SETTINGS.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-    let options = Options { settings, environment, core: Some(GENERATOR_CORE) };
-    let cluster = Cluster::start(&options)?;
+    let settings = POSTGRES_SETTINGS.iter().map(|line| (*line).to_owned()).collect();
+    let cluster = Cluster::start(&Options { settings, environment, cpu: Some(GENERATOR_CORE) })?;
     Ok(cell.get_or_init(|| cluster))
 }

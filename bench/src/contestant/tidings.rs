@@ -1,13 +1,13 @@
 //! The `tidings` binary.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, ensure};
 use serde_json::{Value, json};
 
 use super::process::{Running, SERVER_CORE, Started, free_address, pinned};
 use crate::fixture::{self, Thread};
-use crate::generator::tokens;
+use crate::generator::Tokens;
 use crate::stage::Stage;
 
 /// The configuration that Tidings is measured with: all as by default but the rates, because one generator is
@@ -81,7 +81,7 @@ impl Tidings {
     /// # Errors
     /// What the server answered.
     pub fn import(running: &Running, threads: &[Thread], messages: usize) -> anyhow::Result<()> {
-        let token = tokens::service(&running.server.secret)?;
+        let token = Tokens::new(&running.server.secret).of_service()?;
         let at_once = (IMPORTED_AT_ONCE / messages.max(1)).clamp(1, THREADS_AT_ONCE);
         for (chunk, threads) in threads.chunks(at_once).enumerate() {
             let first = chunk.saturating_mul(at_once);
@@ -135,12 +135,4 @@ fn post(running: &Running, token: &str, path: &str, body: &Value) -> anyhow::Res
     let answer = String::from_utf8_lossy(&answer);
     ensure!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.chars().take(2_000).collect::<String>());
     Ok(())
-}
-
-/// How large the binary is, in bytes.
-///
-/// # Errors
-/// When it is not there.
-pub fn size(binary: &Path) -> anyhow::Result<u64> {
-    Ok(std::fs::metadata(binary).with_context(|| format!("{} is not built", binary.display()))?.len())
 }

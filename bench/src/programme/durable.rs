@@ -47,8 +47,7 @@ pub(super) fn imported(
     threads: &[Thread],
     messages: usize,
 ) -> anyhow::Result<Tidings> {
-    cluster.create_database(database)?;
-    let tidings = Tidings::on(Store::Postgres(cluster.url(database)));
+    let tidings = Tidings::on(Store::Postgres(cluster.create_database(database)?));
     let running = tidings.start(stage)?;
     Tidings::import(&running, threads, messages)?;
     running.stop()?;
@@ -62,8 +61,7 @@ pub(super) fn loaded(
     threads: &[Thread],
     messages: usize,
 ) -> anyhow::Result<Peer> {
-    cluster.create_database(database)?;
-    let (url, scripts) = (cluster.url(database), stage.peers().join("nest"));
+    let (url, scripts) = (cluster.create_database(database)?, stage.peers().join("nest"));
     psql(stage, &url, &scripts.join("schema.sql"), &[])?;
     let [first, second] = [0, 1].map(|index| threads.get(index).and_then(|thread| thread.members.first()));
     let variables = [
@@ -72,7 +70,8 @@ pub(super) fn loaded(
         ("one_advertiser", usize::from(second.is_some() && first == second)),
     ];
     psql(stage, &url, &scripts.join("load.sql"), &variables)?;
-    Ok(Peer::Nest(url))
+    // As its driver understands it.
+    Ok(Peer::Nest(format!("postgres://postgres@/{database}?host={}", cluster.folder().display())))
 }
 
 /// A turn of `pgbench`, on a database of its own.
@@ -83,8 +82,7 @@ fn pgbench_turn<'a>(
     database: &str,
     clients: usize,
 ) -> anyhow::Result<Turn<'a>> {
-    cluster.create_database(database)?;
-    let url = cluster.url(database);
+    let url = cluster.create_database(database)?;
     psql(stage, &url, &stage.peers().join("pgbench/schema.sql"), &[])?;
     Ok(Turn::new(name, move || pgbench(stage, &url, script, clients)))
 }
