@@ -1,14 +1,16 @@
 // Socket.IO's own server with everything in memory: ENGINE=ws (the default one, on node:http) or ENGINE=uws
 // (uWebSockets.js). Reads PORT, JWT_SECRET and FIXTURE, the path of the threads' JSON.
-import { randomUUID } from 'node:crypto';
+import { createSecretKey, randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import jwt from 'jsonwebtoken';
 import { Server } from 'socket.io';
 
-const { ENGINE = 'ws', FIXTURE, JWT_SECRET } = process.env;
+const { ENGINE = 'ws', FIXTURE } = process.env;
 const PORT = Number(process.env.PORT);
+// A text would be tried as a public key first, each time.
+const KEY = createSecretKey(Buffer.from(process.env.JWT_SECRET));
 
 /** Threads by id: who is in them, and what was said. */
 const threads = new Map();
@@ -21,7 +23,7 @@ const messaging = io.of('/messaging');
 
 messaging.use((socket, next) => {
   try {
-    const { sub, role, name } = jwt.verify(socket.handshake.auth.token, JWT_SECRET, { algorithms: ['HS256'] });
+    const { sub, role, name } = jwt.verify(socket.handshake.auth.token, KEY, { algorithms: ['HS256'] });
     socket.data.user = { id: sub, role, name };
     next();
   } catch (error) {

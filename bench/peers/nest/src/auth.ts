@@ -1,5 +1,9 @@
 import { CanActivate, ExecutionContext, Injectable, UnauthorizedException } from '@nestjs/common';
+import { createSecretKey } from 'node:crypto';
 import jwt from 'jsonwebtoken';
+
+// A text would be tried as a public key first, each time.
+const KEY = createSecretKey(Buffer.from(process.env.JWT_SECRET!));
 
 /** Who a token speaks for. The original asks Firebase and its own users table; here the token says it all. */
 export interface Caller {
@@ -8,7 +12,7 @@ export interface Caller {
 }
 
 export function verify(token: string): Caller {
-  const claims = jwt.verify(token, process.env.JWT_SECRET!, { algorithms: ['HS256'] }) as jwt.JwtPayload;
+  const claims = jwt.verify(token, KEY, { algorithms: ['HS256'] }) as jwt.JwtPayload;
   return { id: claims.sub!, role: claims.role };
 }
 
