@@ -1,5 +1,6 @@
 //! Project tasks. `cargo xtask test` is the test command of the README; the others are in `CONTRIBUTING.md`.
 
+mod bench;
 mod programs;
 
 use std::ffi::OsStr;
@@ -12,6 +13,7 @@ const USAGE: &str = "usage: cargo xtask TASK
   ci                  formatting, clippy without warnings, then test
   kill [--cycles N]   kills the server N times (1000) right after an ack and looks for what was lost
   postgres [ARGS...]  the tests of the PostgreSQL store, on servers that they start themselves
+  bench [--quick]     measures Tidings side by side with its peers; --help lists the rest
   plans               looks at PostgreSQL's plans with 10,000 threads and 1,000,000 messages loaded";
 
 const STORE_POSTGRES: &str = "tidings-storage-postgres";
@@ -23,6 +25,7 @@ fn main() -> ExitCode {
         ["test", args @ ..] => test(args),
         ["ci"] => ci(),
         ["postgres", args @ ..] => postgres(args),
+        ["bench", args @ ..] => bench::bench(args),
         ["plans"] => plans(),
         ["kill"] => kill("1000"),
         ["kill", "--cycles", cycles] => kill(cycles),

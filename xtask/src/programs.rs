@@ -46,6 +46,28 @@ pub(crate) const POSTGRES: Program = Program {
     package: Some("postgresql"),
 };
 
+const NODE: Program =
+    Program { name: "node", version: "--version", why: "runs the peers; 20 or later", package: None };
+
+/// What the benches are made with and run on.
+pub(crate) const BENCHED: &[Program] = &[
+    NODE,
+    Program { name: "npm", version: "--version", why: "installs the peers", package: None },
+    Program {
+        name: "cc",
+        version: "--version",
+        why: "compiles the shim that slows fsync",
+        package: Some("gcc"),
+    },
+    Program {
+        name: "setpriv",
+        version: "--version",
+        why: "ends servers with the run",
+        package: Some("util-linux"),
+    },
+    POSTGRES,
+];
+
 impl Program {
     /// Finds the program, or installs it where that can be done without asking.
     ///

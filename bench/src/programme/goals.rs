@@ -1,5 +1,7 @@
 //! What the figures are held against.
 
+use serde::Serialize;
+
 use super::results::Figure;
 use super::{Results, names};
 
@@ -21,7 +23,7 @@ pub struct Goal {
 }
 
 /// How a goal was met.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Outcome {
     /// The goal in words.
     pub goal: String,

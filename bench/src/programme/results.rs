@@ -86,6 +86,12 @@ impl Rounds {
         Spread::of(self.rounds.iter().filter_map(|round| round.figures.get(figure).copied()).collect())
     }
 
+    /// The busiest that the server was.
+    #[must_use]
+    pub fn server_busy(&self) -> f64 {
+        self.rounds.iter().map(|round| round.server_busy).fold(0.0, f64::max)
+    }
+
     /// The busiest that the generator was.
     #[must_use]
     pub fn generator_busy(&self) -> f64 {
