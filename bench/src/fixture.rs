@@ -2,10 +2,10 @@
 //!
 //! Nothing is drawn at random: thread 7 has the same id and the same members everywhere.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A thread and its members. The first member is the advertiser and sends; the second, if there are two, the promoter.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Thread {
     /// A UUID of version 7, in its text form.

@@ -51,10 +51,14 @@ impl Machine {
             cores: std::thread::available_parallelism()?.get(),
             memory_mib: memory / 1024,
             kernel: format!("Linux {}", kernel.trim()),
-            programs: [version(Path::new("node"), "node"), version(&postgres, ""), version(Path::new("rustc"), "")]
-                .into_iter()
-                .flatten()
-                .collect(),
+            programs: [
+                version(Path::new("node"), "node"),
+                version(&postgres, ""),
+                version(Path::new("rustc"), ""),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             fdatasync_us: fdatasync(folder)?,
         })
     }

@@ -32,14 +32,14 @@ pub enum Started {
 }
 
 /// A program on a core of its own. It is killed when this process ends, whatever the reason (`PR_SET_PDEATHSIG`).
-pub fn pinned(core: usize, program: &Path) -> Command {
+pub(super) fn pinned(core: usize, program: &Path) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--", "taskset", "-c"]).arg(core.to_string()).arg(program);
     command
 }
 
 /// An address on loopback that nobody listens on.
-pub fn free_address() -> anyhow::Result<SocketAddr> {
+pub(super) fn free_address() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").context("looking for a free port")?;
     listener.local_addr().context("the free port's number")
 }
@@ -89,7 +89,8 @@ impl Running {
             let ended = running.child.try_wait()?;
             if ended.is_some() || begun.elapsed() > START_MAX {
                 let output = std::fs::read_to_string(&log).unwrap_or_default();
-                let how = ended.map_or_else(|| format!("not there after {START_MAX:?}"), |how| how.to_string());
+                let how =
+                    ended.map_or_else(|| format!("not there after {START_MAX:?}"), |how| how.to_string());
                 bail!("{command:?}: {how}\n{output}");
             }
             pause(LOOK_EVERY);
@@ -135,6 +136,6 @@ fn is_ready(address: SocketAddr) -> bool {
 }
 
 /// Waits a little, between two looks at something that this process cannot be woken by.
-pub fn pause(time: Duration) {
+fn pause(time: Duration) {
     std::thread::park_timeout(time);
 }

@@ -131,7 +131,7 @@ fn post(running: &Running, token: &str, path: &str, body: &Value) -> anyhow::Res
          content-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
         body.len()
     );
-    let answer = tidings_tests::http::raw(address, request.as_bytes()).context("importing")?;
+    let answer = tidings_tests::raw(address, request.as_bytes()).context("importing")?;
     let answer = String::from_utf8_lossy(&answer);
     ensure!(answer.starts_with("HTTP/1.1 200"), "{path}: {}", answer.chars().take(2_000).collect::<String>());
     Ok(())

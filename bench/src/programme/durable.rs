@@ -160,9 +160,7 @@ pub(super) fn sqlite<'a>(stage: &'a Stage, _: &Results) -> anyhow::Result<Vec<Tu
     };
     Ok(vec![
         Turn::new(names::TIDINGS_SQLITE, empty),
-        Turn::new(names::TIDINGS_LARGE, move || {
-            sending(stage, at_large.start(stage)?, &of_large, IN_FLIGHT)
-        }),
+        Turn::new(names::TIDINGS_LARGE, move || sending(stage, at_large.start(stage)?, &of_large, IN_FLIGHT)),
     ])
 }
 

@@ -71,11 +71,7 @@ pub const GOALS: &[Goal] = &[
         figure("W4", names::TIDINGS_POSTGRES, ACKED),
         &[figure("W4", names::PGBENCH_ROW_LOCK, ACKED)],
     ),
-    at_least(
-        20.0,
-        figure("W4-200", names::TIDINGS_POSTGRES, ACKED),
-        &[figure("W4-200", names::NEST, ACKED)],
-    ),
+    at_least(20.0, figure("W4-200", names::TIDINGS_POSTGRES, ACKED), &[figure("W4-200", names::NEST, ACKED)]),
     at_least(
         1.0,
         figure("W4-200", names::TIDINGS_POSTGRES, ACKED),
@@ -87,11 +83,7 @@ pub const GOALS: &[Goal] = &[
         &[figure("W4-slow", names::NEST, ACKED)],
     ),
     at_least(8.0, figure("W5", names::TIDINGS_SQLITE, ACKED), &[W4_NEST]),
-    at_least(
-        0.6,
-        figure("W5", names::TIDINGS_LARGE, ACKED),
-        &[figure("W5", names::TIDINGS_SQLITE, ACKED)],
-    ),
+    at_least(0.6, figure("W5", names::TIDINGS_LARGE, ACKED), &[figure("W5", names::TIDINGS_SQLITE, ACKED)]),
     at_most(1.0 / 3.0, figure("W6", names::TIDINGS_POSTGRES, P99), &[figure("W6", names::NEST, P99)]),
     at_least(
         3.0,
@@ -143,7 +135,7 @@ impl Goal {
 mod tests {
     use std::collections::BTreeMap;
 
-    use super::{GOALS, Results, DELIVERED, names};
+    use super::{DELIVERED, GOALS, Results, names};
     use crate::measured::Measured;
     use crate::programme::WORKLOADS;
 

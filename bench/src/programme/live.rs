@@ -26,8 +26,9 @@ fn peers<'a>(
 ) -> impl Iterator<Item = Turn<'a>> {
     let nodes = ENGINES.map(|(name, engine)| (name, Peer::Node(engine)));
     let raws = RAW.map(|(name, coalesce)| (name, Peer::Raw { coalesce }));
-    nodes.into_iter().chain(raws.into_iter().filter(move |_| with_raw)).map(|(name, peer)| {
-        let threads = Rc::clone(threads);
+    let threads = Rc::clone(threads);
+    nodes.into_iter().chain(raws.into_iter().filter(move |_| with_raw)).map(move |(name, peer)| {
+        let threads = Rc::clone(&threads);
         Turn::new(name, move || {
             during(peer.start(stage, &threads)?, |running| measure(stage, running, &threads))
         })
@@ -60,17 +61,14 @@ pub(super) fn group<'a>(stage: &'a Stage, _: &Results) -> anyhow::Result<Vec<Tur
     let others = peers(stage, &threads, measure, true);
     let own = Turn::new(names::TIDINGS_GROUPS, {
         let threads = Rc::clone(&threads);
-        move || {
-            during(Peer::Groups.start(stage, &threads)?, |running| measure(stage, running, &threads))
-        }
+        move || during(Peer::Groups.start(stage, &threads)?, |running| measure(stage, running, &threads))
     });
     Ok(std::iter::once(own).chain(others).collect())
 }
 
 pub(super) fn idle<'a>(stage: &'a Stage, _: &Results) -> anyhow::Result<Vec<Turn<'a>>> {
-    let measure = |stage: &Stage, running: &Running, _: &[Thread]| {
-        idle::run(&running.server, stage.scale().idle)
-    };
+    let measure =
+        |stage: &Stage, running: &Running, _: &[Thread]| idle::run(&running.server, stage.scale().idle);
     let own = Turn::new(names::TIDINGS, move || {
         during(Tidings::on(Store::Memory).start(stage)?, |running| measure(stage, running, &[]))
     });

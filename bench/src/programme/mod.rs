@@ -152,7 +152,8 @@ impl Workload {
     /// # Errors
     /// Who failed, and why.
     pub fn run(&self, stage: &Stage, results: &mut Results, say: &mut dyn FnMut(&str)) -> anyhow::Result<()> {
-        let mut turns = (self.turns)(stage, results).with_context(|| format!("{}: getting ready", self.id))?;
+        let mut turns =
+            (self.turns)(stage, results).with_context(|| format!("{}: getting ready", self.id))?;
         for round in 1..=stage.scale().rounds {
             for turn in &mut turns {
                 let measured = (turn.take)()
