@@ -4,6 +4,8 @@ use anyhow::Context;
 use jsonwebtoken::{Algorithm, EncodingKey, Header, encode, get_current_timestamp};
 use serde::Serialize;
 
+use crate::fixture::role;
+
 /// How long a token holds, in seconds.
 const HOLDS_S: u64 = 24 * 60 * 60;
 
@@ -34,13 +36,12 @@ impl Tokens {
         }
     }
 
-    /// A token of this user, whose role its id tells: `advertiser-…` is an ADVERTISER, anybody else a PROMOTER.
+    /// A token of this user, with the role that its id tells.
     ///
     /// # Errors
     /// The secret cannot sign.
     pub fn of(&self, user: &str) -> anyhow::Result<String> {
-        let role = if user.starts_with("advertiser-") { "ADVERTISER" } else { "PROMOTER" };
-        let claims = Claims { sub: user, role, name: user, exp: self.expires };
+        let claims = Claims { sub: user, role: role(user), name: user, exp: self.expires };
         encode(&self.header, &claims, &self.key).context("minting a token")
     }
 }

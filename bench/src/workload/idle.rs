@@ -21,8 +21,9 @@ const QUIET_DEADLINE: Duration = Duration::from_secs(15);
 /// How often it is looked at.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Runs it with as many users, who are let in and join nothing. Figures: `connects_per_s`; `cpu_us_per_connect`, of
-/// the server; `bytes_per_connection`, by how much the server's resident memory has grown once it is quiet.
+/// Runs it with as many users, who are let in and join nothing.
+///
+/// Figures: `connects_per_s`; `cpu_us_per_connect`, of the server; `bytes_per_connection`, by how much the server's resident memory has grown once it is quiet.
 ///
 /// # Errors
 /// A client is not let in, or a connection is lost at any time.

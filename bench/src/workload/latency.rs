@@ -23,7 +23,9 @@ const MARK: &[u8] = b"\"content\":\"#";
 /// How many digits that number has.
 const DIGITS: usize = 10;
 
-/// Runs it: `rate` sends per second, each next one in the next of the threads of two, from its first member. Figures:
+/// Runs it: `rate` sends per second, each next one in the next of the threads of two, from its first member.
+///
+/// Figures:
 /// `p50_ms`, `p99_ms` and `max_ms` from the time a send was due to the `newMessage` at the second member;
 /// `acked_p99_ms`, to its acknowledgement; `rate_per_s`, as asked for; `delivered_per_s`, as came out.
 ///

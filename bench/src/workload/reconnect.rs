@@ -18,8 +18,9 @@ const BACK_DEADLINE: Duration = Duration::from_secs(60);
 /// How often REST is asked.
 const ASKED_EVERY: Duration = Duration::from_millis(20);
 
-/// Runs it with all members of these threads, connected and joined. Figures: `all_served_ms`, from the moment they
-/// begin to lose their connections until each is connected and joined again; `tried_again`, how many connections
+/// Runs it with all members of these threads, connected and joined.
+///
+/// Figures: `all_served_ms`, from the moment they begin to lose their connections until each is connected and joined again; `tried_again`, how many connections
 /// failed on the way; and of thread lists asked for meanwhile, one every 20 ms, counted from when each was due:
 /// `rest_p99_ms`, `rest_max_ms`, `rest_requests`.
 ///

@@ -17,6 +17,7 @@ const LAST_MESSAGES_DEADLINE: Duration = Duration::from_secs(30);
 pub const CONTENT_CHARS: usize = 180;
 
 /// Runs it: the threads' first members send, `in_flight` at once over all threads, each next send in the next thread.
+///
 /// With one thread all of them are in flight on its one socket. Every send has a `clientMsgId` of its own, never used
 /// by another run. Figures: `acked_per_s`, `p50_ms` and `p99_ms` of acknowledgements; `delivered_per_s`, the
 /// `newMessage` events at the second members.
