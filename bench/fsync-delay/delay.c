@@ -1,5 +1,6 @@
 /*
- * Adds a wait to every fsync and fdatasync, as a cloud disk would: FSYNC_DELAY_US microseconds, none when it is not set.
+ * Adds a wait to every fsync and fdatasync, as a cloud disk would: FSYNC_DELAY_US microseconds, none when it is not
+ * set.
  *
  *   cc -O2 -shared -fPIC -o libfsync_delay.so delay.c -ldl
  *   FSYNC_DELAY_US=2000 LD_PRELOAD=./libfsync_delay.so pg_ctl start …
@@ -32,7 +33,7 @@ __attribute__((constructor)) static void prepare(void) {
 static int after(int result) {
     int error = errno;
     struct timespec rest = delay;
-    while (nanosleep(&rest, &rest) == -1 && errno == EINTR) {
+    while ((rest.tv_sec > 0 || rest.tv_nsec > 0) && nanosleep(&rest, &rest) == -1 && errno == EINTR) {
     }
     errno = error;
     return result;

@@ -20,7 +20,8 @@ $$;
 
 CREATE TEMPORARY TABLE fixture AS
 SELECT number, pg_temp.fixture_id(number, 0) AS id, 'campaign-' || number AS campaign,
-    'advertiser-' || CASE WHEN :one_advertiser = 1 THEN 0 ELSE number END AS advertiser, 'promoter-' || number AS promoter
+    'advertiser-' || CASE WHEN :one_advertiser = 1 THEN 0 ELSE number END AS advertiser,
+    'promoter-' || number AS promoter
 FROM generate_series(0, :threads::bigint - 1) AS number;
 
 INSERT INTO users (id, firebase_uid, email, name, role, is_setup_done)
@@ -36,7 +37,8 @@ SELECT campaign, advertiser, 'Campaign ' || number, 'What campaign ' || number |
     '2025-12-31', '2025-01-01'
 FROM fixture;
 
-INSERT INTO message_threads (id, advertiser_id, promoter_id, campaign_id, subject, last_message_at, created_at, updated_at)
+INSERT INTO message_threads
+    (id, advertiser_id, promoter_id, campaign_id, subject, last_message_at, created_at, updated_at)
 SELECT id, advertiser, promoter, campaign, 'Campaign ' || number, pg_temp.fixture_time(number, :messages_per_thread),
     pg_temp.fixture_time(number, 0), pg_temp.fixture_time(number, :messages_per_thread)
 FROM fixture;
