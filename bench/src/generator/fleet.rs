@@ -9,7 +9,7 @@ use rustix::event::{Timespec, epoll};
 
 use super::frame::FRAME_BYTES_MAX;
 use super::handshake::{self, Client, Stage};
-use super::link::{Link, Trouble};
+use super::link::{Link, Received, Trouble};
 use super::post::{Flushed, Post};
 
 /// What one read takes at most. A frame and the beginning of a next one have to fit.
@@ -20,6 +20,13 @@ const READY_MAX: usize = 1024;
 const CONNECTING_TURN: Duration = Duration::from_millis(10);
 /// The longest turn otherwise: how late a condition is looked at when nothing comes.
 const TURN: Duration = Duration::from_millis(100);
+
+/// What is asked of the poll: once for what is new, or every wait would look again at all that the last one told of.
+const HEARS: epoll::EventFlags =
+    epoll::EventFlags::IN.union(epoll::EventFlags::RDHUP).union(epoll::EventFlags::ET);
+/// The server will say no more than what has arrived, and the poll will not tell of it again.
+const ENDED: epoll::EventFlags =
+    epoll::EventFlags::RDHUP.union(epoll::EventFlags::HUP).union(epoll::EventFlags::ERR);
 
 /// What a workload does with what its clients hear. Both are called only for clients that are ready.
 pub trait Listener {
@@ -211,28 +218,33 @@ impl Fleet {
                 self.post.continues(number);
             }
             if flags.intersects(!epoll::EventFlags::OUT) {
-                self.receive(number, listener)?;
+                let ended = flags.intersects(ENDED);
+                while match self.receive(number, listener)? {
+                    Received::Some => true,
+                    Received::All => ended,
+                    Received::Nothing => false,
+                } {}
             }
         }
         self.flush()
     }
 
-    fn receive(&mut self, number: usize, listener: &mut impl Listener) -> anyhow::Result<()> {
+    fn receive(&mut self, number: usize, listener: &mut impl Listener) -> anyhow::Result<Received> {
         let (Some(link), Some(client)) = (self.links.get_mut(number), self.clients.get(number)) else {
-            return Ok(());
+            return Ok(Received::Nothing);
         };
         let was_ready = link.stage == Stage::Ready;
         let received = link.receive(&mut self.buffer, number, client, &mut self.post, listener);
         if !was_ready && link.stage == Stage::Ready {
             self.ready += 1;
         }
-        received.or_else(|trouble| self.troubled(number, trouble))
+        received.or_else(|trouble| self.troubled(number, trouble).map(|()| Received::Nothing))
     }
 
     fn begin(&mut self, number: usize) -> anyhow::Result<()> {
         let begun = Link::connecting(self.address).and_then(|stream| {
             let data = epoll::EventData::new_u64(u64::try_from(number).unwrap_or(u64::MAX));
-            epoll::add(&self.poll, &stream, data, epoll::EventFlags::IN)?;
+            epoll::add(&self.poll, &stream, data, HEARS)?;
             Ok(stream)
         });
         match (begun, self.links.get_mut(number)) {
@@ -262,8 +274,7 @@ impl Fleet {
                 link.waits_to_write = waits;
                 let data = epoll::EventData::new_u64(u64::try_from(number).unwrap_or(u64::MAX));
                 let also = if waits { epoll::EventFlags::OUT } else { epoll::EventFlags::empty() };
-                epoll::modify(&self.poll, stream, data, epoll::EventFlags::IN | also)
-                    .context("changing the epoll")?;
+                epoll::modify(&self.poll, stream, data, HEARS | also).context("changing the epoll")?;
             }
         }
         Ok(())

@@ -23,6 +23,16 @@ pub(super) struct Link {
     rest: Vec<u8>,
 }
 
+/// What a read took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// All that there was.
+    All,
+    /// There may be more.
+    Some,
+    Nothing,
+}
+
 /// Why a connection does not go on.
 #[derive(Debug)]
 pub(super) enum Trouble {
@@ -57,7 +67,7 @@ impl Link {
         Ok(stream)
     }
 
-    /// Reads once, which the poll follows with another turn if there is more, and hears what has come whole.
+    /// Reads once and hears what has come whole.
     pub(super) fn receive(
         &mut self,
         buffer: &mut [u8],
@@ -65,27 +75,27 @@ impl Link {
         client: &Client,
         post: &mut Post,
         listener: &mut impl Listener,
-    ) -> Result<(), Trouble> {
-        let Some(mut stream) = self.stream.as_ref() else { return Ok(()) };
-        let kept = self.rest.len();
+    ) -> Result<Received, Trouble> {
+        let Some(mut stream) = self.stream.as_ref() else { return Ok(Received::Nothing) };
+        let (kept, room) = (self.rest.len(), buffer.len());
         if let Some(head) = buffer.get_mut(..kept) {
             head.copy_from_slice(&self.rest);
         }
         let read = match stream.read(buffer.get_mut(kept..).unwrap_or_default()) {
             Ok(0) => return Err(Trouble::Lost("the server closed the connection".to_owned())),
             Ok(read) => read,
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {
-                return Ok(());
-            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(Received::Nothing),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(Received::Some),
             Err(error) => return Err(Trouble::Lost(error.to_string())),
         };
+        let received = if kept + read == room { Received::Some } else { Received::All };
         let mut bytes = buffer.get(..kept + read).unwrap_or_default();
         if self.stage == Stage::Upgrading {
             match handshake::upgraded(bytes).map_err(Trouble::Lost)? {
                 Some(taken) => bytes = bytes.get(taken..).unwrap_or_default(),
                 None => {
                     self.keep(bytes);
-                    return Ok(());
+                    return Ok(received);
                 }
             }
             self.stage = Stage::Opening;
@@ -105,7 +115,7 @@ impl Link {
             bytes = bytes.get(taken..).unwrap_or_default();
         }
         self.keep(bytes);
-        Ok(())
+        Ok(received)
     }
 
     fn keep(&mut self, bytes: &[u8]) {

@@ -42,6 +42,9 @@ pub fn run(server: &Server, threads: &[Thread]) -> anyhow::Result<Measured> {
     let connected = fleet.connect(how).context("coming back");
     let all_served = began.elapsed();
     let measured = meter.stop(server);
+    if connected.is_ok() {
+        all_back.send(began + all_served).ok();
+    }
     drop(all_back);
     let asked = asking.join().map_err(|_| anyhow!("the thread that asks over REST panicked"))?;
 
@@ -55,15 +58,30 @@ pub fn run(server: &Server, threads: &[Thread]) -> anyhow::Result<Measured> {
     Ok(measured)
 }
 
-/// Asks for the list at every time it is due, until the sender of `until` is gone.
-fn ask(mut rest: HttpClient, token: &str, began: Instant, until: &Receiver<()>) -> anyhow::Result<Latencies> {
+/// Asks for the list at every time it is due, until the end that `until` tells of. What was due before the end is asked
+/// even when it is late: a server that answers only one long request has not answered the others quickly.
+fn ask(
+    mut rest: HttpClient,
+    token: &str,
+    began: Instant,
+    until: &Receiver<Instant>,
+) -> anyhow::Result<Latencies> {
     let mut latencies = Latencies::new()?;
-    let mut due = began;
-    while until.recv_timeout(due.saturating_duration_since(Instant::now())) == Err(RecvTimeoutError::Timeout)
-    {
+    let (mut due, mut end) = (began, None);
+    loop {
+        if end.is_none() {
+            match until.recv_timeout(due.saturating_duration_since(Instant::now())) {
+                Ok(at) => end = Some(at),
+                Err(RecvTimeoutError::Timeout) => {}
+                // It has failed, and nobody asks for this any more.
+                Err(RecvTimeoutError::Disconnected) => return Ok(latencies),
+            }
+        }
+        if end.is_some_and(|end| due > end) {
+            return Ok(latencies);
+        }
         rest.get(list::PATH, token)?;
         latencies.record(due.elapsed());
         due += ASKED_EVERY;
     }
-    Ok(latencies)
 }

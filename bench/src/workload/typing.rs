@@ -103,9 +103,7 @@ impl Listener for Typing {
         }
         let other = self.members.get_mut(client ^ 1).context("a client too many")?;
         let Some(said) = other.said.take() else { bail!("client {client} heard typing that nobody said") };
-        // Whichever field comes last.
-        let types =
-            arguments.ends_with(b"true}]") || arguments.windows(15).any(|at| at == b"\"isTyping\":true,");
+        let types = is_typing(arguments).context("userTyping without isTyping")?;
         if types != other.types {
             bail!("client {client} heard the opposite of what was said");
         }
@@ -118,5 +116,31 @@ impl Listener for Typing {
 
     fn ack(&mut self, client: usize, id: u64, _: &[u8], _: &mut Post) -> anyhow::Result<()> {
         bail!("client {client} did not ask for an acknowledgement {id}")
+    }
+}
+
+/// What an event's arguments tell: last, as all contestants write it, or anywhere.
+fn is_typing(arguments: &[u8]) -> Option<bool> {
+    let told = |text: &[u8]| arguments.windows(text.len()).any(|at| at == text);
+    match arguments {
+        [.., b't', b'r', b'u', b'e', b'}', b']'] => Some(true),
+        [.., b'f', b'a', b'l', b's', b'e', b'}', b']'] => Some(false),
+        _ if told(b"\"isTyping\":true") => Some(true),
+        _ if told(b"\"isTyping\":false") => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn typing_is_told_wherever_it_stands() {
+        assert_eq!(is_typing(br#"",{"userId":"a","isTyping":true}]"#), Some(true));
+        assert_eq!(is_typing(br#"",{"userId":"a","isTyping":false}]"#), Some(false));
+        assert_eq!(is_typing(br#"",{"isTyping":true,"userId":"a"}]"#), Some(true));
+        assert_eq!(is_typing(br#"",{"isTyping":false,"userId":"a"}]"#), Some(false));
+        assert_eq!(is_typing(br#"",{"userId":"a"}]"#), None);
     }
 }
