@@ -136,39 +136,23 @@ impl DialectService {
         Ok(Accepted::new(Known(Some(here))).frames(frames))
     }
 
-    /// Carries out what an event asks for, or has the hub do it; the hub answers in either case.
+    /// Carries out a use case; the hub answers nevertheless.
     async fn carry_out(
         &self,
         place: Place,
         inbound: &'static Inbound,
-        intent: Result<Intent, Refusal>,
+        command: Command,
         ack: Option<Ack>,
     ) -> Result<(), Stopped> {
-        let (thread, what) = match intent {
-            Ok(Intent::Join(thread)) => (thread, Live::Join),
-            Ok(Intent::Leave(thread)) => (thread, Live::Leave),
-            Ok(Intent::Typing { thread, typing }) => (thread, Live::Typing(typing)),
-            Ok(Intent::Execute(command)) => {
-                let is_send = matches!(command, Command::Send(_));
-                let began = Instant::now();
-                let result = self.messaging.execute(&place.session().actor, command).await;
-                if is_send {
-                    self.sends.sent(&result, began.elapsed());
-                }
-                let thread = result.as_ref().ok().and_then(changed_thread);
-                let result =
-                    result.map(|outcome| Answer::Executed(Box::new(outcome))).map_err(EventError::Command);
-                return self.reply(place, inbound, thread, result.as_ref(), ack).await;
-            }
-            Ok(Intent::Nothing) => {
-                return self.reply(place, inbound, None, Ok(&Answer::Nothing), ack).await;
-            }
-            Err(refusal) => {
-                return self.reply(place, inbound, None, Err(&EventError::Refused(refusal)), ack).await;
-            }
-        };
-        let intended = Intended { place, what, inbound, ack };
-        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await
+        let is_send = matches!(command, Command::Send(_));
+        let began = Instant::now();
+        let result = self.messaging.execute(&place.session().actor, command).await;
+        if is_send {
+            self.sends.sent(&result, began.elapsed());
+        }
+        let thread = result.as_ref().ok().and_then(changed_thread);
+        let result = result.map(|outcome| Answer::Executed(Box::new(outcome))).map_err(EventError::Command);
+        self.reply(place, inbound, thread, result.as_ref(), ack).await
     }
 
     /// Tells the client what came of its event, behind the commit that its event made.
@@ -203,15 +187,33 @@ impl DialectService {
             let place = Place::take(session).await;
             return self.hub.give(Input::Reply(Reply { place, replies, ack })).await;
         };
+        let place = Place::take(session).await;
         if self.messaging.limiter().take(Budget::Events(&session.actor.user)).is_err() {
             let error = EventError::Limit("too many events in too short a time");
-            return self.reply(Place::take(session).await, inbound, None, Err(&error), ack).await;
+            return Box::pin(self.reply(place, inbound, None, Err(&error), ack)).await;
         }
         let intent = match event.args().fault() {
             Some(fault) => Err(Refusal::invalid(fault.to_string())),
             None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
         };
-        self.carry_out(Place::take(session).await, inbound, intent, ack).await
+        let (thread, what) = match intent {
+            Ok(Intent::Join(thread)) => (thread, Live::Join),
+            Ok(Intent::Leave(thread)) => (thread, Live::Leave),
+            Ok(Intent::Typing { thread, typing }) => (thread, Live::Typing(typing)),
+            Ok(Intent::Nothing) => {
+                return Box::pin(self.reply(place, inbound, None, Ok(&Answer::Nothing), ack)).await;
+            }
+            // Boxed: else the future of every event would have room for the largest use case, and be moved with it.
+            Ok(Intent::Execute(command)) => {
+                return Box::pin(self.carry_out(place, inbound, command, ack)).await;
+            }
+            Err(refusal) => {
+                let error = EventError::Refused(refusal);
+                return Box::pin(self.reply(place, inbound, None, Err(&error), ack)).await;
+            }
+        };
+        let intended = Intended { place, what, inbound, ack };
+        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await
     }
 }
 

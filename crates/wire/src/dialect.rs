@@ -1,5 +1,7 @@
 //! The table that a dialect is.
 
+use std::borrow::Cow;
+
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::id::ThreadId;
 use tidings_domain::messaging::{CommandError, MessageView, Outcome, ReadError};
@@ -172,7 +174,7 @@ pub struct Replies {
     /// Events, in order.
     pub emit: Vec<Frame>,
     /// The arguments of the acknowledgement, if the client asked for one; JSON texts with commas between.
-    pub ack: Option<String>,
+    pub ack: Option<Cow<'static, str>>,
 }
 
 /// One change of a commit, with what its encoders need to know.

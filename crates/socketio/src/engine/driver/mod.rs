@@ -247,7 +247,7 @@ impl<P: Protocol> Driver<P> {
             state.sleeper = Some(cx.waker().clone());
         }
         drop(state);
-        if self.inbox.is_empty() {
+        if self.inbox.is_empty() && self.inbox.capacity() > 0 {
             // An idle connection keeps nothing that it does not need.
             self.inbox = VecDeque::new();
         }
@@ -260,10 +260,12 @@ impl<P: Protocol> Future for Driver<P> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        // Once the socket has nothing more it wakes the task when it has, and need not be asked in every round.
+        let mut dry = false;
         for _ in 0..ROUNDS {
             this.look();
             let worked = this.work(cx);
-            let read = this.read(cx);
+            let read = (!dry || this.leaving.is_some()) && this.read(cx, &mut dry);
             let ticked = this.tick();
             this.write(cx);
             if this.is_done() {
