@@ -94,7 +94,7 @@ const RULES: &[Rule] = &[
     Rule {
         krate: "tidings-storage-postgres",
         workspace: &["tidings-domain"],
-        tests: STORES_AND_SUITES,
+        tests: &["tidings-testkit", "tidings-storage-memory", "tidings-throwaway-postgres"],
         outside: Outside::AnyBut(WEB),
     },
     Rule {
@@ -152,9 +152,20 @@ const RULES: &[Rule] = &[
         tests: &["tidings-testkit"],
         outside: Outside::AnyBut(WEB),
     },
-    // These two see the server from outside: its processes, files and wire. The tests take the names of all routes and
+    // These see the server from outside: its processes, files and wire. The tests take the names of all routes and
     // events from the dialects' tables.
-    Rule { krate: "tidings-tests", workspace: &["tidings-wire"], tests: &[], outside: Outside::AnyBut(&[]) },
+    Rule {
+        krate: "tidings-tests",
+        workspace: &["tidings-wire", "tidings-throwaway-postgres"],
+        tests: &[],
+        outside: Outside::AnyBut(&[]),
+    },
+    Rule {
+        krate: "tidings-throwaway-postgres",
+        workspace: &[],
+        tests: &[],
+        outside: Outside::Only(&["anyhow", "rustix", "tempfile"]),
+    },
     Rule { krate: "xtask", workspace: &[], tests: &[], outside: Outside::AnyBut(&["sqlx", "tokio"]) },
 ];
 

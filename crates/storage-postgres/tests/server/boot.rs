@@ -8,7 +8,7 @@ use tidings_testkit::{ALICE, block_on};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::cluster::{Cluster, quiet};
+use crate::cluster::{self, quiet};
 use crate::world::{World, messages, whole};
 
 async fn set(url: &str, setting: &str) {
@@ -60,13 +60,13 @@ fn another_encoding_is_refused() {
 
 #[test]
 fn a_server_that_risks_its_files_or_follows_another_is_refused() {
-    let cluster = Cluster::start();
+    let cluster = cluster::start();
     block_on(async {
         let tasks = TaskTracker::new();
         let mut admin = PgConnection::connect(&cluster.url("postgres")).await.unwrap();
         admin.execute("alter system set fsync = off").await.unwrap();
         admin.execute("alter system set full_page_writes = off").await.unwrap();
-        cluster.control(&["restart", "-m", "fast"]);
+        cluster.control(&["restart", "-m", "fast"]).unwrap();
         let config = PgConfig::at(cluster.url("postgres"));
         let refused = PgStore::open(config.clone(), quiet(), &tasks).await;
         assert!(matches!(refused, Err(OpenError::Setting { setting: "fsync", .. })), "{refused:?}");
@@ -78,7 +78,10 @@ fn a_server_that_risks_its_files_or_follows_another_is_refused() {
         );
         let both = PgConfig { may_be_off: vec![Promise::Fsync, Promise::FullPageWrites], ..config.clone() };
         PgStore::open(both, quiet(), &tasks).await.unwrap().close().await;
-        cluster.become_a_replica();
+        // It becomes the replica of nobody.
+        cluster.control(&["stop", "-m", "fast"]).unwrap();
+        std::fs::write(cluster.folder().join("data/standby.signal"), "").unwrap();
+        cluster.control(&["start"]).unwrap();
         let refused = PgStore::open(config, quiet(), &tasks).await;
         assert!(matches!(refused, Err(OpenError::ReadOnly)), "{refused:?}");
     });

@@ -7,7 +7,7 @@ use tidings_domain::error::{Classify, StoreError};
 use tidings_testkit::{RecordingNotifier, Sent, block_on, eventually};
 use tokio::task::JoinSet;
 
-use crate::cluster::Cluster;
+use crate::cluster;
 use crate::world::{World, messages};
 
 const RESTARTS: usize = 3;
@@ -48,7 +48,7 @@ async fn sender(
 
 #[test]
 fn a_restart_loses_nothing_and_doubles_nothing() {
-    let cluster = Cluster::start();
+    let cluster = cluster::start();
     block_on(async {
         let world = Arc::new(World::at(cluster.url("postgres")));
         let store = world.open(world.config()).await;
@@ -65,7 +65,7 @@ fn a_restart_loses_nothing_and_doubles_nothing() {
         for _ in 0..RESTARTS {
             let before = heard(&world.heard);
             eventually("messages go through", || heard(&world.heard) > before + 200).await;
-            cluster.control(&["restart", "-m", "immediate"]);
+            cluster.control(&["restart", "-m", "immediate"]).unwrap();
         }
         let before = heard(&world.heard);
         eventually("messages go through again", || heard(&world.heard) > before + 200).await;
