@@ -112,6 +112,9 @@ pub struct Inbound {
     pub name: &'static str,
     /// What it does, for the generated documentation.
     pub about: &'static str,
+    /// Whether a client's later events of such kinds are begun before this one is done. For sends: the store keeps
+    /// their order.
+    pub overlaps: bool,
     /// Reads its arguments, each a JSON text.
     pub decode: fn(&[&str]) -> Result<Intent, Refusal>,
     /// What its sender is told.

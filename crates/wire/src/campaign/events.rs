@@ -20,6 +20,7 @@ pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
         name: "joinThread",
         about: "Follow a thread on this socket",
+        overlaps: false,
         decode: |args| Ok(Intent::Join(thread_id(&first::<InThreadJson>(args)?.thread_id)?)),
         reply: |_, result| match result {
             Ok(Answer::Joined(thread)) => {
@@ -33,6 +34,7 @@ pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
         name: "leaveThread",
         about: "Follow it no longer",
+        overlaps: false,
         decode: |args| Ok(Intent::Leave(thread_id(&first::<InThreadJson>(args)?.thread_id)?)),
         reply: |_, result| match result {
             Ok(Answer::Left(thread)) => told("threadLeft", &ThreadIdJson { thread_id: thread.to_string() }),
@@ -40,10 +42,17 @@ pub(super) const INBOUND: &[Inbound] = &[
             Err(_) => failed("Failed to leave thread", result),
         },
     },
-    Inbound { name: "sendMessage", about: "Send a message", decode: send_message, reply: sent },
+    Inbound {
+        name: "sendMessage",
+        about: "Send a message",
+        overlaps: true,
+        decode: send_message,
+        reply: sent,
+    },
     Inbound {
         name: "markAsRead",
         about: "Mark as read up to a message, or a whole thread; a messageId wins",
+        overlaps: false,
         decode: mark_as_read,
         reply: |_, result| match result {
             Ok(_) => Replies { emit: Vec::new(), ack: Some(SUCCESS) },
@@ -53,6 +62,7 @@ pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
         name: "typing",
         about: "Show or end typing",
+        overlaps: false,
         decode: |args| {
             let asked: TypingJson = first(args)?;
             Ok(Intent::Typing { thread: thread_id(&asked.thread_id)?, typing: asked.is_typing })
