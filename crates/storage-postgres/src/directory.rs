@@ -39,6 +39,11 @@ const PUT_USER: &str = "insert into person (number, id, name, username, email, t
     told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, updated_at = excluded.updated_at \
     returning number";
 
+/// Whoever changes subjects has this lock, to the end of their transaction: a subject moves from one user's to
+/// another's, so there is no order of rows in which everybody could take them. In a space of its own: keys of threads
+/// are locked by one number.
+pub(crate) const LOCK_SUBJECTS: &str = "select pg_advisory_xact_lock(1, 0)";
+
 const DROP_SUBJECTS: &str = "delete from subject where user_id = $1";
 
 const PUT_SUBJECTS: &str = "insert into subject (issuer, sub, user_id) \
@@ -54,7 +59,7 @@ const PUT_CONTEXT: &str = "insert into context \
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[USERS, USER_BY_SUBJECT, CONTEXTS, PUT_USER, DROP_SUBJECTS, PUT_SUBJECTS, PUT_CONTEXT];
+    &[USERS, USER_BY_SUBJECT, CONTEXTS, PUT_USER, LOCK_SUBJECTS, DROP_SUBJECTS, PUT_SUBJECTS, PUT_CONTEXT];
 
 #[derive(Debug, FromRow)]
 struct ContextRow {
@@ -90,14 +95,14 @@ impl ContextRow {
 }
 
 /// What a business object is kept under.
-fn context_key(of: &ContextRef) -> String {
+pub(crate) fn context_key(of: &ContextRef) -> String {
     match &of.parent {
         Some((kind, id)) => format!("{kind} {id} / {} {}", of.kind, of.id),
         None => format!("{} {}", of.kind, of.id),
     }
 }
 
-/// Keeps a user, in the transaction that the connection is in.
+/// Keeps a user, in the transaction that the connection is in; it has [`LOCK_SUBJECTS`] if any are given.
 pub(crate) async fn put_user(
     connection: &mut PgConnection,
     user: &User,
@@ -116,7 +121,7 @@ pub(crate) async fn put_user(
         .await?;
     if let Some(subjects) = subjects {
         sqlx::query(DROP_SUBJECTS).bind(user.id.as_str()).execute(&mut *connection).await?;
-        // Each once, and in the same order everywhere.
+        // Each once: a statement cannot write a row twice.
         let subjects: BTreeSet<&Subject> = subjects.iter().collect();
         let (issuers, subs): (Vec<&str>, Vec<&str>) =
             subjects.into_iter().map(|subject| (subject.issuer.as_str(), subject.sub.as_str())).unzip();

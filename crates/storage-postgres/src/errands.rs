@@ -1,20 +1,21 @@
-//! The task for writes that belong to no thread: users, business objects, jobs. Many in one transaction, in order.
+//! The task for writes that belong to no thread: users, business objects, jobs. Many in one transaction.
+//!
+//! All processes take the same locks in the same order, so that they never wait for each other in a circle: the lock
+//! of all subjects, if any are given; the rows of users, of objects and of jobs, each kind by its key; and at last jobs
+//! are claimed, which waits for nobody. Nobody has been answered yet, so nobody can tell that their turn was another.
 
 use std::sync::Arc;
 
-use sqlx::Executor;
+use sqlx::{Executor, PgConnection};
 use tidings_domain::error::StoreError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Reach, is_deadlock, reach, store_error};
+use crate::error::{Reach, reach, store_error};
 use crate::open::within;
 use crate::queue::{Errand, Ran, Waiting, refuse};
 use crate::runner::{Line, Link, Shared};
 use crate::{directory, jobs};
-
-/// How often an errand is tried that another process got in the way of, by waiting for each other in a circle.
-const TRIES_MAX: u32 = 5;
 
 type Pending = Waiting<Errand, Ran>;
 
@@ -73,9 +74,7 @@ impl Errands {
     /// an errand leaves what it leaves done once, and jobs claimed in vain come back when their lease ends.
     async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
         let limit = self.shared.config.answer_max();
-        let mut tries: u32 = 0;
         loop {
-            tries = tries.saturating_add(1);
             let lost = |error: sqlx::Error| (reach(&error), store_error(&error));
             let (mut link, is_new) = self.line.take().await.map_err(lost)?;
             match within(limit, transaction(&mut link, batch)).await {
@@ -88,10 +87,6 @@ impl Errands {
                     let ended = within(limit, link.connection.execute("rollback")).await;
                     if reach(&error) != Reach::Connection && ended.is_ok() {
                         self.line.put(link);
-                    }
-                    // Alone, so that what it holds is little and the circle does not come again.
-                    if is_deadlock(&error) && batch.len() == 1 && tries < TRIES_MAX {
-                        continue;
                     }
                     return Err(lost(error));
                 }
@@ -106,32 +101,53 @@ fn answer(batch: Vec<Pending>, answers: Vec<Ran>) {
     }
 }
 
+/// Where an errand comes in its transaction.
+fn turn(errand: &Errand) -> (u8, String) {
+    match errand {
+        Errand::PutUser(user, _) => (0, user.id.to_string()),
+        Errand::PutContext(context) => (1, directory::context_key(&context.reference)),
+        Errand::Finish { id, .. } | Errand::Retry { id, .. } => (2, id.to_string()),
+        Errand::Claim { .. } => (3, String::new()),
+    }
+}
+
 async fn transaction(link: &mut Link, batch: &[Pending]) -> Result<Vec<Ran>, sqlx::Error> {
     let connection = &mut link.connection;
     connection.execute("begin").await?;
+    if batch.iter().any(|waiting| matches!(waiting.job, Errand::PutUser(_, Some(_)))) {
+        connection.execute(directory::LOCK_SUBJECTS).await?;
+    }
+    let mut turns: Vec<(usize, &Errand)> = batch.iter().map(|waiting| &waiting.job).enumerate().collect();
+    // Stable: what is told of one user twice is kept as it was told last.
+    turns.sort_by_cached_key(|(_, errand)| turn(errand));
     let mut answers = Vec::with_capacity(batch.len());
-    for Waiting { job, .. } in batch {
-        answers.push(match job {
-            Errand::PutUser(user, subjects) => {
-                Ran::User(directory::put_user(connection, user, subjects.as_deref()).await?)
-            }
-            Errand::PutContext(context) => {
-                directory::put_context(connection, context).await?;
-                Ran::Done
-            }
-            Errand::Claim { now, lease_until, limit } => {
-                Ran::Claimed(jobs::claim(connection, *now, *lease_until, *limit).await?)
-            }
-            Errand::Finish { id, attempts } => {
-                jobs::finish(connection, *id, *attempts).await?;
-                Ran::Done
-            }
-            Errand::Retry { id, attempts, at, work } => {
-                jobs::retry(connection, *id, *attempts, *at, work).await?;
-                Ran::Done
-            }
-        });
+    for (place, errand) in turns {
+        answers.push((place, run(connection, errand).await?));
     }
     connection.execute("commit").await?;
-    Ok(answers)
+    answers.sort_unstable_by_key(|(place, _)| *place);
+    Ok(answers.into_iter().map(|(_, answer)| answer).collect())
+}
+
+async fn run(connection: &mut PgConnection, errand: &Errand) -> Result<Ran, sqlx::Error> {
+    Ok(match errand {
+        Errand::PutUser(user, subjects) => {
+            Ran::User(directory::put_user(connection, user, subjects.as_deref()).await?)
+        }
+        Errand::PutContext(context) => {
+            directory::put_context(connection, context).await?;
+            Ran::Done
+        }
+        Errand::Claim { now, lease_until, limit } => {
+            Ran::Claimed(jobs::claim(connection, *now, *lease_until, *limit).await?)
+        }
+        Errand::Finish { id, attempts } => {
+            jobs::finish(connection, *id, *attempts).await?;
+            Ran::Done
+        }
+        Errand::Retry { id, attempts, at, work } => {
+            jobs::retry(connection, *id, *attempts, *at, work).await?;
+            Ran::Done
+        }
+    })
 }

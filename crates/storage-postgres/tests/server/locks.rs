@@ -7,6 +7,7 @@ use std::time::Duration;
 use sqlx::Executor;
 use tidings_domain::error::StoreError;
 use tidings_domain::ports::ThreadRepository;
+use tidings_domain::text::DraftHash;
 use tidings_domain::thread::{NewThread, ThreadKey};
 use tidings_storage_postgres::PgConfig;
 use tidings_testkit::{ALICE, BOB, T0, block_on, eventually};
@@ -101,6 +102,41 @@ fn a_lock_held_too_long_is_an_honest_error_and_passes() {
         other.execute("rollback").await.unwrap();
         world.send(&store, thread, "afterwards").await.unwrap().unwrap();
         assert_eq!(whole(&world, &store, thread).await.len(), 1, "what failed was not stored");
+    });
+}
+
+/// What another process stored while the lock was waited for is seen: its message, its key, its seq.
+#[test]
+fn a_key_stored_during_the_wait_is_found() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        let first = world.send(&store, thread, "first").await.unwrap().unwrap().message;
+        let mut other = world.locking(&[thread]).await;
+        let waiting = world.tasks.spawn(world.send(&store, thread, "second"));
+        while world.sessions(&mut other, "wait_event_type = 'Lock'").await == 0 {
+            tokio::task::yield_now().await;
+        }
+        let draft = world.draft(thread, "second");
+        sqlx::query(
+            "insert into message (thread_id, seq, id, number, modseq, appended_modseq, sender, sender_role, body, \
+             client_key, draft, imported, created_at) \
+             select thread_id, 2, $1, number + 1, modseq + 2, modseq + 2, sender, sender_role, 'second', 'second', \
+             $2, false, created_at from message",
+        )
+        .bind(*draft.id.as_uuid())
+        .bind(sqlx::types::Uuid::from_bytes(*DraftHash::of_body(&draft.body).as_bytes()))
+        .execute(&mut other)
+        .await
+        .unwrap();
+        let counted =
+            "update thread set last_seq = 2, modseq = modseq + 1, last_number = last_number + 1; commit";
+        other.execute(counted).await.unwrap();
+        let found = waiting.await.unwrap().unwrap().unwrap();
+        assert_eq!((found.message.id, found.duplicate), (draft.id, true));
+        let third = world.send(&store, thread, "third").await.unwrap().unwrap().message;
+        assert_eq!((first.seq.get(), third.seq.get()), (1, 3));
     });
 }
 
