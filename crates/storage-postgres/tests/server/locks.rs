@@ -115,7 +115,9 @@ fn a_key_stored_during_the_wait_is_found() {
         let first = world.send(&store, thread, "first").await.unwrap().unwrap().message;
         let mut other = world.locking(&[thread]).await;
         let waiting = world.tasks.spawn(world.send(&store, thread, "second"));
-        while world.sessions(&mut other, "wait_event_type = 'Lock'").await == 0 {
+        // In a transaction one always sees the same sessions.
+        let mut watching = world.past_the_store().await;
+        while world.sessions(&mut watching, "wait_event_type = 'Lock'").await == 0 {
             tokio::task::yield_now().await;
         }
         let draft = world.draft(thread, "second");
