@@ -39,11 +39,6 @@ const PUT_USER: &str = "insert into person (number, id, name, username, email, t
     told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, updated_at = excluded.updated_at \
     returning number";
 
-/// Whoever changes subjects has this lock, to the end of their transaction: a subject moves from one user's to
-/// another's, so there is no order of rows in which everybody could take them. In a space of its own: keys of threads
-/// are locked by one number.
-pub(crate) const LOCK_SUBJECTS: &str = "select pg_advisory_xact_lock(1, 0)";
-
 const DROP_SUBJECTS: &str = "delete from subject where user_id = $1";
 
 const PUT_SUBJECTS: &str = "insert into subject (issuer, sub, user_id) \
@@ -59,7 +54,7 @@ const PUT_CONTEXT: &str = "insert into context \
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] =
-    &[USERS, USER_BY_SUBJECT, CONTEXTS, PUT_USER, LOCK_SUBJECTS, DROP_SUBJECTS, PUT_SUBJECTS, PUT_CONTEXT];
+    &[USERS, USER_BY_SUBJECT, CONTEXTS, PUT_USER, DROP_SUBJECTS, PUT_SUBJECTS, PUT_CONTEXT];
 
 #[derive(Debug, FromRow)]
 struct ContextRow {
@@ -102,7 +97,7 @@ pub(crate) fn context_key(of: &ContextRef) -> String {
     }
 }
 
-/// Keeps a user, in the transaction that the connection is in; it has [`LOCK_SUBJECTS`] if any are given.
+/// Keeps a user, in the transaction that the connection is in, which has their lock.
 pub(crate) async fn put_user(
     connection: &mut PgConnection,
     user: &User,
@@ -131,7 +126,7 @@ pub(crate) async fn put_user(
     Ok(User { number: u64::try_from(number).unwrap_or_default(), ..user.clone() })
 }
 
-/// Keeps a business object, in the transaction that the connection is in.
+/// Keeps a business object, in the transaction that the connection is in, which has its lock.
 pub(crate) async fn put_context(connection: &mut PgConnection, context: &Context) -> Result<(), sqlx::Error> {
     let reference = &context.reference;
     let (parent_kind, parent_id) = parent(Some(reference));
