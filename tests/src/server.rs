@@ -199,14 +199,23 @@ impl Server {
         Ok(())
     }
 
+    /// Sends it a signal: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// Its output, when it is gone.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        // A shell, because its `kill` is always there and the standard library sends no signals.
+        let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
+        ensure!(told.success(), "the server was gone before it got a signal:\n{}", self.log.text());
+        Ok(())
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Errors
     /// Its output, when it is still there after `within`.
     pub fn stop(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
-        // A shell, because its `kill` is always there and the standard library sends no SIGTERM.
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
-        ensure!(told.success(), "the server was gone before it was asked to stop:\n{}", self.log.text());
+        self.signal("TERM")?;
         ensure!(self.log.closed(within), "still running {within:?} after SIGTERM:\n{}", self.log.text());
         self.child.wait().context("reaping the server")
     }
