@@ -19,7 +19,7 @@ use crate::world::{World, messages, whole};
 fn a_locked_thread_holds_up_no_other() {
     block_on(async {
         let world = World::new();
-        let store = world.open(PgConfig { lanes: 1, ..world.config() }).await;
+        let store = world.open(world.patient()).await;
         let threads = world.threads(&store, 20).await;
         let (locked, free) = threads.split_at(1);
         let mut other = world.locking(locked).await;
@@ -43,19 +43,12 @@ fn a_locked_thread_holds_up_no_other() {
     });
 }
 
-/// More threads are locked than there are waiters, and for longer than any test: one that is let go goes on.
+/// More threads are locked than there are waiters: one that is let go goes on.
 #[test]
 fn many_locked_threads_hold_up_no_other() {
     block_on(async {
         let world = World::new();
-        let config = PgConfig {
-            lanes: 1,
-            waiters: 1,
-            lock_max: Duration::from_secs(40),
-            statement_max: Duration::from_secs(50),
-            ..world.config()
-        };
-        let store = world.open(config).await;
+        let store = world.open(PgConfig { waiters: 1, ..world.patient() }).await;
         let threads = world.threads(&store, 12).await;
         let (locked, free) = threads.split_at(9);
         let mut for_long = world.locking(&locked[..8]).await;
@@ -110,7 +103,7 @@ fn a_lock_held_too_long_is_an_honest_error_and_passes() {
 fn a_key_stored_during_the_wait_is_found() {
     block_on(async {
         let world = World::new();
-        let store = world.open(world.config()).await;
+        let store = world.open(world.patient()).await;
         let thread = world.thread(&store).await;
         let first = world.send(&store, thread, "first").await.unwrap().unwrap().message;
         let mut other = world.locking(&[thread]).await;
@@ -147,7 +140,7 @@ fn a_key_stored_during_the_wait_is_found() {
 fn a_stopped_process_keeps_its_threads_only_until_it_is_ended() {
     block_on(async {
         let world = World::new();
-        let store = world.open(world.config()).await;
+        let store = world.open(world.patient()).await;
         let threads = world.threads(&store, 2).await;
         let mut other = world.past_the_store().await;
         let mut process = Command::new("psql")
@@ -171,8 +164,11 @@ fn a_stopped_process_keeps_its_threads_only_until_it_is_ended() {
         for n in 0..20 {
             world.send(&store, threads[1], &format!("message {n}")).await.unwrap().unwrap();
         }
-        assert!(!waiting.is_finished());
+        // On a slow machine the server may have ended it by now.
+        let (is_done, is_locked) = (waiting.is_finished(), world.sessions(&mut other, has_locked).await > 0);
+        assert!(!(is_done && is_locked));
         waiting.await.unwrap().unwrap().unwrap();
+        assert_eq!(world.sessions(&mut other, has_locked).await, 0);
         process.kill().unwrap();
         process.wait().unwrap();
         whole(&world, &store, threads[0]).await;
@@ -184,7 +180,7 @@ fn a_stopped_process_keeps_its_threads_only_until_it_is_ended() {
 fn a_key_that_is_being_created_is_found() {
     block_on(async {
         let world = World::new();
-        let store = world.open(PgConfig { lanes: 1, ..world.config() }).await;
+        let store = world.open(world.patient()).await;
         let thread = world.thread(&store).await;
         let mut other = world.past_the_store().await;
         let key = ThreadKey::direct(ALICE.id(), BOB.id());
@@ -224,7 +220,7 @@ fn a_key_that_is_being_created_is_found() {
 fn a_full_queue_answers_at_once() {
     block_on(async {
         let world = World::new();
-        let config = PgConfig { lanes: 1, queue_max: 3, batch_max: 2, ..world.config() };
+        let config = PgConfig { queue_max: 3, batch_max: 2, ..world.patient() };
         let store = world.open(config).await;
         let thread = world.thread(&store).await;
         let mut other = world.locking(&[thread]).await;
