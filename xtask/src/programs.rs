@@ -36,9 +36,10 @@ pub(crate) const NEEDED: &[Program] = &[
         why: "shows the pages of frontends; Debian's",
         package: Some("chromium"),
     },
+    POSTGRES,
 ];
 
-/// What the tests of the PostgreSQL store start their servers from.
+/// What tests start their database servers from.
 pub(crate) const POSTGRES: Program = Program {
     name: "/usr/lib/postgresql/*/bin/initdb",
     version: "--version",

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::cluster::Database;
 use crate::open::options;
-use crate::{directory, jobs, list, load, numbers, read, transaction, write};
+use crate::{directory, errands, jobs, list, load, numbers, read, transaction, write};
 
 /// How many threads there are: enough for the planner to prefer indexes.
 const THREADS: usize = 10_000;
@@ -117,6 +117,7 @@ async fn plans(connection: &mut PgConnection) -> Vec<(&'static str, Vec<String>)
         read::STATEMENTS,
         list::STATEMENTS,
         directory::STATEMENTS,
+        errands::STATEMENTS,
         jobs::STATEMENTS,
         load::STATEMENTS,
         write::STATEMENTS,
