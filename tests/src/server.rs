@@ -4,10 +4,13 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, anyhow, ensure};
 use tempfile::TempDir;
+use tidings_throwaway_postgres::{Cluster, Options};
 
 use crate::DEADLINE;
 use crate::binary::tidings;
@@ -22,22 +25,48 @@ pub enum Store {
     Sqlite,
     /// Nowhere.
     Memory,
+    /// A database of its own on a throw-away PostgreSQL server, which all tests of a process share.
+    Postgres,
 }
 
-/// A server's data folder, deleted when dropped. It outlives the servers that run on it one after another.
+/// A server's data folder, deleted when dropped, and where its database is. It outlives the servers that run on it one
+/// after another.
 #[derive(Debug)]
 pub struct Data {
     folder: TempDir,
-    store: Store,
+    database_url: OsString,
 }
 
 impl Data {
-    /// An empty folder.
+    /// An empty folder, and an empty database.
+    ///
+    /// # Errors
+    /// Of the file system; or the command that installs PostgreSQL.
+    pub fn new(store: Store) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("making a data folder")?;
+        let database_url = match store {
+            Store::Memory => OsString::from("memory:"),
+            Store::Sqlite => {
+                let mut url = OsString::from("sqlite:");
+                url.push(database(folder.path()));
+                url
+            }
+            Store::Postgres => {
+                static MADE: AtomicUsize = AtomicUsize::new(0);
+                let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
+                shared_cluster()?.create_database(&name)?.into()
+            }
+        };
+        Ok(Self { folder, database_url })
+    }
+
+    /// An empty folder, and a database that is there.
     ///
     /// # Errors
     /// Of the file system.
-    pub fn new(store: Store) -> anyhow::Result<Self> {
-        Ok(Self { folder: tempfile::tempdir().context("making a data folder")?, store })
+    pub fn on(database_url: impl Into<OsString>) -> anyhow::Result<Self> {
+        let folder = tempfile::tempdir().context("making a data folder")?;
+        Ok(Self { folder, database_url: database_url.into() })
     }
 
     /// The folder.
@@ -46,22 +75,25 @@ impl Data {
         self.folder.path()
     }
 
-    /// The database, told to the server as such so that no test depends on its default name.
+    /// SQLite's file, told to the server as such so that no test depends on its default name.
     #[must_use]
     pub fn database(&self) -> PathBuf {
-        self.path().join("under-test.db")
+        database(self.path())
     }
+}
 
-    fn database_url(&self) -> OsString {
-        match self.store {
-            Store::Memory => OsString::from("memory:"),
-            Store::Sqlite => {
-                let mut url = OsString::from("sqlite:");
-                url.push(self.database());
-                url
-            }
-        }
-    }
+fn database(folder: &Path) -> PathBuf {
+    folder.join("under-test.db")
+}
+
+/// The guardian stops it when this process is gone.
+fn shared_cluster() -> anyhow::Result<&'static Cluster> {
+    static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+    let started = SHARED.get_or_init(|| {
+        let settings = vec!["max_connections = 200".to_owned()];
+        Cluster::start(&Options { settings, ..Options::default() }).map_err(|error| format!("{error:#}"))
+    });
+    started.as_ref().map_err(|error| anyhow!("{error}"))
 }
 
 /// A running server; killed and reaped when dropped.
@@ -94,7 +126,7 @@ impl Server {
             .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
             .arg(data.path())
             .arg("--database-url")
-            .arg(data.database_url())
+            .arg(&data.database_url)
             .env("JWT_SECRET", SECRET)
             // Tests are faster than people, and all come from one address.
             .envs(
@@ -167,14 +199,23 @@ impl Server {
         Ok(())
     }
 
+    /// Sends it a signal: `STOP`, `CONT`.
+    ///
+    /// # Errors
+    /// Its output, when it is gone.
+    pub fn signal(&self, name: &str) -> anyhow::Result<()> {
+        // A shell, because its `kill` is always there and the standard library sends no signals.
+        let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
+        ensure!(told.success(), "the server was gone before it got a signal:\n{}", self.log.text());
+        Ok(())
+    }
+
     /// Asks it to stop (SIGTERM) and waits until it has.
     ///
     /// # Errors
     /// Its output, when it is still there after `within`.
     pub fn stop(mut self, within: Duration) -> anyhow::Result<ExitStatus> {
-        // A shell, because its `kill` is always there and the standard library sends no SIGTERM.
-        let told = Command::new("sh").args(["-c", &format!("kill -TERM {}", self.child.id())]).status()?;
-        ensure!(told.success(), "the server was gone before it was asked to stop:\n{}", self.log.text());
+        self.signal("TERM")?;
         ensure!(self.log.closed(within), "still running {within:?} after SIGTERM:\n{}", self.log.text());
         self.child.wait().context("reaping the server")
     }

@@ -31,15 +31,22 @@ fn delivery_from_memory() -> anyhow::Result<()> {
 }
 
 #[test]
+fn delivery_from_postgres() -> anyhow::Result<()> {
+    on(Store::Postgres, "delivery", EVERY)
+}
+
+#[test]
 fn idempotency() -> anyhow::Result<()> {
     on(Store::Sqlite, "idempotency", DEFAULT)?;
-    on(Store::Memory, "idempotency", DEFAULT)
+    on(Store::Memory, "idempotency", DEFAULT)?;
+    on(Store::Postgres, "idempotency", DEFAULT)
 }
 
 #[test]
 fn read_marks() -> anyhow::Result<()> {
     on(Store::Sqlite, "read_marks", DEFAULT)?;
-    on(Store::Memory, "read_marks", DEFAULT)
+    on(Store::Memory, "read_marks", DEFAULT)?;
+    on(Store::Postgres, "read_marks", DEFAULT)
 }
 
 #[test]
@@ -70,7 +77,8 @@ fn authentication() -> anyhow::Result<()> {
 #[test]
 fn routes() -> anyhow::Result<()> {
     on(Store::Sqlite, "routes", DEFAULT)?;
-    on(Store::Memory, "routes", DEFAULT)
+    on(Store::Memory, "routes", DEFAULT)?;
+    on(Store::Postgres, "routes", DEFAULT)
 }
 
 #[test]
@@ -81,7 +89,8 @@ fn outsiders() -> anyhow::Result<()> {
 #[test]
 fn who_may_do_what() -> anyhow::Result<()> {
     on(Store::Sqlite, "matrix", DEFAULT)?;
-    on(Store::Memory, "matrix", DEFAULT)
+    on(Store::Memory, "matrix", DEFAULT)?;
+    on(Store::Postgres, "matrix", DEFAULT)
 }
 
 #[test]

@@ -26,6 +26,11 @@ fn on_sqlite() -> anyhow::Result<()> {
     one_order(Store::Sqlite)
 }
 
+#[test]
+fn on_postgres() -> anyhow::Result<()> {
+    one_order(Store::Postgres)
+}
+
 fn one_order(store: Store) -> anyhow::Result<()> {
     let users = Users::mint()?;
     let data = Data::new(store)?;

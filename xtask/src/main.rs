@@ -8,11 +8,11 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 
 const USAGE: &str = "usage: cargo xtask TASK
-  test [ARGS...]      installs what the tests need, builds the server, runs all tests but those of `postgres`;
-                      ARGS go to cargo test
+  test [ARGS...]      installs what the tests need, builds the server, runs all tests; ARGS go to cargo test
   ci                  formatting, clippy without warnings, then test
-  kill [--cycles N]   kills the server N times (1000) right after an ack and looks for what was lost
-  postgres [ARGS...]  the tests of the PostgreSQL store, on servers that they start themselves
+  kill [--store sqlite|postgres] [--cycles N]
+                      kills the server N times (1000) right after an ack and looks for what was lost; with postgres,
+                      PostgreSQL as often under load, too
   bench [--quick]     measures Tidings side by side with its peers; --help lists the rest
   plans               looks at PostgreSQL's plans with 10,000 threads and 1,000,000 messages loaded";
 
@@ -24,11 +24,9 @@ fn main() -> ExitCode {
     let done = match words.as_slice() {
         ["test", args @ ..] => test(args),
         ["ci"] => ci(),
-        ["postgres", args @ ..] => postgres(args),
         ["bench", args @ ..] => bench::bench(args),
         ["plans"] => plans(),
-        ["kill"] => kill("1000"),
-        ["kill", "--cycles", cycles] => kill(cycles),
+        ["kill", options @ ..] => kill(options),
         _ => Err(USAGE.to_owned()),
     };
     match done {
@@ -48,7 +46,7 @@ fn say(text: &str) {
 
 fn test(args: &[&str]) -> Result<(), String> {
     prepare()?;
-    run(cargo().args(["test", "--workspace", "--exclude", STORE_POSTGRES]).args(args))
+    run(cargo().args(["test", "--workspace"]).args(args))
 }
 
 fn ci() -> Result<(), String> {
@@ -57,16 +55,26 @@ fn ci() -> Result<(), String> {
     test(&[])
 }
 
-fn kill(cycles: &str) -> Result<(), String> {
-    cycles.parse::<usize>().map_err(|_| format!("--cycles {cycles}: expected a number"))?;
+fn kill(mut options: &[&str]) -> Result<(), String> {
+    let (mut tests, mut cycles) = ("kill_9_on_sqlite", "1000");
+    while let [name, value, left @ ..] = options {
+        match (*name, *value) {
+            ("--store", "sqlite") => tests = "kill_9_on_sqlite",
+            ("--store", "postgres") => tests = "postgres",
+            ("--cycles", number) => {
+                number.parse::<usize>().map_err(|_| format!("--cycles {number}: expected a number"))?;
+                cycles = number;
+            }
+            (name, value) => return Err(format!("{name} {value}: unknown\n{USAGE}")),
+        }
+        options = left;
+    }
+    if let [alone] = options {
+        return Err(format!("{alone}: expected a value after it\n{USAGE}"));
+    }
     prepare()?;
-    let only = ["test", "--package", "tidings-tests", "--test", "durability", "--", "--nocapture", "kill"];
-    run(cargo().args(only).env("TIDINGS_KILL_CYCLES", cycles))
-}
-
-fn postgres(args: &[&str]) -> Result<(), String> {
-    programs::POSTGRES.ensure()?;
-    run(cargo().args(["test", "--package", STORE_POSTGRES]).args(args))
+    let only = ["test", "--package", "tidings-tests", "--test", "durability", "--", "--nocapture"];
+    run(cargo().args(only).arg(tests).env("TIDINGS_KILL_CYCLES", cycles))
 }
 
 fn plans() -> Result<(), String> {

@@ -16,8 +16,8 @@ pub(crate) struct Program {
 
 /// What `cargo xtask test` looks for.
 pub(crate) const NEEDED: &[Program] = &[
-    Program { name: "node", version: "--version", why: "runs the stock clients; 20 or later", package: None },
-    Program { name: "npm", version: "--version", why: "installs the stock clients", package: None },
+    NODE,
+    NPM,
     Program {
         name: "strace",
         version: "-V",
@@ -36,9 +36,10 @@ pub(crate) const NEEDED: &[Program] = &[
         why: "shows the pages of frontends; Debian's",
         package: Some("chromium"),
     },
+    POSTGRES,
 ];
 
-/// What the tests of the PostgreSQL store start their servers from.
+/// What tests start their database servers from.
 pub(crate) const POSTGRES: Program = Program {
     name: "/usr/lib/postgresql/*/bin/initdb",
     version: "--version",
@@ -46,13 +47,19 @@ pub(crate) const POSTGRES: Program = Program {
     package: Some("postgresql"),
 };
 
-const NODE: Program =
-    Program { name: "node", version: "--version", why: "runs the peers; 20 or later", package: None };
+const NODE: Program = Program {
+    name: "node",
+    version: "--version",
+    why: "runs stock clients and peers; 20 or later",
+    package: None,
+};
+const NPM: Program =
+    Program { name: "npm", version: "--version", why: "installs stock clients and peers", package: None };
 
 /// What the benches are made with and run on.
 pub(crate) const BENCHED: &[Program] = &[
     NODE,
-    Program { name: "npm", version: "--version", why: "installs the peers", package: None },
+    NPM,
     Program {
         name: "cc",
         version: "--version",

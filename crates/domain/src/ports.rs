@@ -37,7 +37,8 @@ pub trait ThreadRepository: Send + Sync + fmt::Debug {
     /// [`StoreError`]; nothing was stored, except perhaps with [`StoreError::Unknown`].
     ///
     /// # Concurrency
-    /// Decisions on one thread run one after the other, each seeing all before it. A store may run many decisions in
+    /// Decisions on one thread run one after the other, each seeing all before it, in the order in which their futures
+    /// were first polled, as far as one store is asked by one process. A store may run many decisions in
     /// one transaction; rows and answers are then the same as one by one. Dropping the future may leave the decision
     /// running; it is then stored and heard, or not at all.
     async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError>;

@@ -1,6 +1,7 @@
 //! Who is typing: a state machine without a clock and without tasks. Never stored.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use crate::id::{SessionId, ThreadId, UserId};
 use crate::time::Timestamp;
@@ -23,14 +24,23 @@ type Key = (ThreadId, SessionId);
 
 /// Everyone who is typing on this node.
 ///
-/// A user types in a thread while any of their sessions does; each session's typing ends when it says so, when its user sends there, when it is gone, or by itself after a while.
+/// A user types in a thread while any of their sessions does; each session's typing ends when it says so, when its
+/// user sends there, when it is gone, or by itself after a while.
 #[derive(Debug)]
 pub struct TypingBoard {
     expires_after_ms: i64,
-    typing: HashMap<Key, (UserId, Timestamp)>,
+    /// A list for each thread: however many members it has, few of them type at once.
+    typists: HashMap<ThreadId, Vec<Typist>>,
+    threads: HashMap<SessionId, Vec<ThreadId>>,
     deadlines: BTreeSet<(Timestamp, Key)>,
-    by_session: HashMap<SessionId, HashSet<ThreadId>>,
-    by_user: HashMap<(ThreadId, UserId), HashSet<SessionId>>,
+}
+
+/// A session that types in a thread.
+#[derive(Debug)]
+struct Typist {
+    session: SessionId,
+    user: UserId,
+    until: Timestamp,
 }
 
 impl TypingBoard {
@@ -39,10 +49,9 @@ impl TypingBoard {
     pub fn new(expires_after_ms: i64) -> Self {
         Self {
             expires_after_ms,
-            typing: HashMap::new(),
+            typists: HashMap::new(),
+            threads: HashMap::new(),
             deadlines: BTreeSet::new(),
-            by_session: HashMap::new(),
-            by_user: HashMap::new(),
         }
     }
 
@@ -54,18 +63,23 @@ impl TypingBoard {
         session: SessionId,
         now: Timestamp,
     ) -> Option<TypingChange> {
-        let key = (thread, session);
-        let threads = self.by_session.entry(session).or_default();
-        if !threads.contains(&thread) && threads.len() >= TYPING_THREADS_PER_SESSION_MAX {
-            return None;
+        let threads = self.threads.entry(session).or_default();
+        if !threads.contains(&thread) {
+            if threads.len() >= TYPING_THREADS_PER_SESSION_MAX {
+                return None;
+            }
+            threads.push(thread);
         }
-        threads.insert(thread);
-        let deadline = now.plus_millis(self.expires_after_ms);
-        if let Some((_, before)) = self.typing.insert(key, (user.clone(), deadline)) {
-            self.deadlines.remove(&(before, key));
+        let (key, until) = ((thread, session), now.plus_millis(self.expires_after_ms));
+        let typists = self.typists.entry(thread).or_default();
+        match typists.iter_mut().find(|typist| typist.session == session) {
+            Some(typist) => {
+                self.deadlines.remove(&(typist.until, key));
+                typist.until = until;
+            }
+            None => typists.push(Typist { session, user: user.clone(), until }),
         }
-        self.deadlines.insert((deadline, key));
-        self.by_user.entry((thread, user.clone())).or_default().insert(session);
+        self.deadlines.insert((until, key));
         Some(TypingChange { thread, user: user.clone(), typing: true })
     }
 
@@ -76,13 +90,14 @@ impl TypingBoard {
 
     /// A user sent a message: they type there on no session any more.
     pub fn sent(&mut self, thread: ThreadId, user: &UserId) -> Option<TypingChange> {
-        let sessions = self.by_user.get(&(thread, user.clone()))?.clone();
+        let theirs = self.typists.get(&thread)?.iter().filter(|typist| typist.user == *user);
+        let sessions: Vec<SessionId> = theirs.map(|typist| typist.session).collect();
         sessions.into_iter().filter_map(|session| self.remove((thread, session))).last()
     }
 
     /// A session is gone.
     pub fn gone(&mut self, session: SessionId) -> Vec<TypingChange> {
-        let threads = self.by_session.get(&session).cloned().unwrap_or_default();
+        let threads = self.threads.get(&session).cloned().unwrap_or_default();
         threads.into_iter().filter_map(|thread| self.remove((thread, session))).collect()
     }
 
@@ -109,26 +124,25 @@ impl TypingBoard {
     /// Whether a user types in a thread.
     #[must_use]
     pub fn is_typing(&self, thread: ThreadId, user: &UserId) -> bool {
-        self.by_user.contains_key(&(thread, user.clone()))
+        self.typists.get(&thread).is_some_and(|typists| typists.iter().any(|typist| typist.user == *user))
     }
 
     fn remove(&mut self, key: Key) -> Option<TypingChange> {
         let (thread, session) = key;
-        let (user, deadline) = self.typing.remove(&key)?;
-        self.deadlines.remove(&(deadline, key));
-        if let Some(threads) = self.by_session.get_mut(&session) {
-            threads.remove(&thread);
-            if threads.is_empty() {
-                self.by_session.remove(&session);
+        let Entry::Occupied(mut typists) = self.typists.entry(thread) else { return None };
+        let at = typists.get().iter().position(|typist| typist.session == session)?;
+        let Typist { user, until, .. } = typists.get_mut().swap_remove(at);
+        let goes_on = typists.get().iter().any(|typist| typist.user == user);
+        if typists.get().is_empty() {
+            typists.remove();
+        }
+        self.deadlines.remove(&(until, key));
+        if let Entry::Occupied(mut threads) = self.threads.entry(session) {
+            threads.get_mut().retain(|other| *other != thread);
+            if threads.get().is_empty() {
+                threads.remove();
             }
         }
-        let of_user = (thread, user);
-        let sessions = self.by_user.get_mut(&of_user)?;
-        sessions.remove(&session);
-        if !sessions.is_empty() {
-            return None;
-        }
-        self.by_user.remove(&of_user);
-        Some(TypingChange { thread, user: of_user.1, typing: false })
+        (!goes_on).then_some(TypingChange { thread, user, typing: false })
     }
 }

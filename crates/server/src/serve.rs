@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::Context;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 
 use crate::app::App;
 use crate::auth::Secret;
@@ -11,6 +11,10 @@ use crate::config::{Config, Problems};
 use crate::demo::Demo;
 use crate::metrics::Metrics;
 use crate::store::Store;
+
+/// How many connections may wait to be accepted, as far as the system allows (`net.core.somaxconn`): all clients of a
+/// server that was restarted come back at once, and those it has no place for try again only seconds later.
+const BACKLOG: u32 = 4096;
 
 /// Runs the server until a signal ends it.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
@@ -44,7 +48,15 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
 }
 
 async fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(listen).await.with_context(|| format!("cannot listen on {listen}: {remedy}"))
+    let bound = || -> std::io::Result<TcpListener> {
+        let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+        // So that a restart need not wait until the connections before it are forgotten.
+        #[cfg(unix)]
+        socket.set_reuseaddr(true)?;
+        socket.bind(listen)?;
+        socket.listen(BACKLOG)
+    };
+    bound().with_context(|| format!("cannot listen on {listen}: {remedy}"))
 }
 
 /// Ctrl-C, and the signal with which supervisors ask a process to end. Heard from the moment this is made.

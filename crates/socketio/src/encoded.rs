@@ -45,13 +45,7 @@ impl Encoded {
         attachments: Vec<Bytes>,
     ) -> Result<Self, EncodeError> {
         let mut packet = header(Kind::Event, attachments.len(), namespace, None, name.len() + args.len());
-        packet.push('[');
-        packet.push_str(&serde_json::to_string(name)?);
-        if !args.is_empty() {
-            packet.push(',');
-            packet.push_str(args);
-        }
-        packet.push(']');
+        push_event(&mut packet, name, args)?;
         Ok(Self(Frame::from_packet(packet, attachments)))
     }
 
@@ -83,13 +77,7 @@ impl Encoded {
         let args = serde_json::to_string(args)?;
         let args = inside(&args)?;
         let mut packet = header(Kind::Event, 0, namespace, Some(id), name.len() + args.len());
-        packet.push('[');
-        packet.push_str(&serde_json::to_string(name)?);
-        if !args.is_empty() {
-            packet.push(',');
-            packet.push_str(args);
-        }
-        packet.push(']');
+        push_event(&mut packet, name, args)?;
         Ok(Self(Frame::from_packet(packet, Vec::new())))
     }
 
@@ -115,6 +103,25 @@ fn header(kind: Kind, attachments: usize, namespace: &str, id: Option<u64>, json
     packet.push('4');
     push_header(&mut packet, kind, attachments, namespace, id);
     packet
+}
+
+/// Appends an event's JSON: its name, then its arguments.
+fn push_event(packet: &mut String, name: &str, args: &str) -> Result<(), EncodeError> {
+    packet.push('[');
+    if name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
+        // As nearly all are; nothing in it needs escaping.
+        packet.push('"');
+        packet.push_str(name);
+        packet.push('"');
+    } else {
+        packet.push_str(&serde_json::to_string(name)?);
+    }
+    if !args.is_empty() {
+        packet.push(',');
+        packet.push_str(args);
+    }
+    packet.push(']');
+    Ok(())
 }
 
 /// The elements of a JSON array, without its brackets; nothing for `null`, as which `()` is written.

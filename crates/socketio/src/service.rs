@@ -12,13 +12,13 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::codec::Text;
-use crate::engine::{Body, Handshake};
+use crate::engine::{Body, Handshake, Remainder};
 use crate::{EncodeError, Encoded, Event, Reason, Socket};
 
 /// What happens in the namespaces. One value serves all connections.
 ///
-/// The calls of one connection never overlap and keep the order in which the client sent its packets, whatever
-/// the namespace. While one is running, the connection goes on writing and answering heartbeats.
+/// The calls of one connection keep the order in which the client sent its packets, whatever the namespace, and
+/// never overlap, but for the events that [`begin`](Self::begin) takes. While one is running, the connection goes on writing and answering heartbeats.
 pub trait Service: Send + Sync + 'static {
     /// What is remembered about one socket: one client in one namespace.
     /// If a handler panics, it is dropped without `disconnect`.
@@ -47,6 +47,18 @@ pub trait Service: Send + Sync + 'static {
         request: Connect,
         socket: Socket,
     ) -> impl Future<Output = Result<Accepted<Self::Session>, Refused>> + Send;
+
+    /// A client has sent an event that may overlap with others, such as one whose order another place keeps. What is
+    /// given back goes on while later events of that kind are begun; each is polled to where it first waits before
+    /// the next is begun, so that what it does until then is in the client's order. Everything else that the client
+    /// sends waits until all of them are done.
+    ///
+    /// # Errors
+    /// The event itself, when it is to be [handled](Self::event) alone. That is the default.
+    fn begin(&self, session: &mut Self::Session, event: Event) -> Result<Remainder, Event> {
+        let _ = session;
+        Err(event)
+    }
 
     /// A client has sent an event.
     fn event(&self, session: &mut Self::Session, event: Event) -> impl Future<Output = ()> + Send;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::socket::{self as codec, Kind};
 use crate::codec::{Text, json};
-use crate::engine::{Body, Connection, Handshake, Message, Protocol};
+use crate::engine::{Body, Connection, Handshake, Message, Protocol, Remainder};
 use crate::event::{self, Args, Fault, Name};
 use crate::socket::Client;
 use crate::{Ack, Config, Connect, Encoded, Event, Id, Reason, Recovery, Refused, Service, Socket};
@@ -170,7 +170,9 @@ impl<S: Service> Namespaces<S> {
     /// Finds at most `limit` arguments; with too many or too deep ones, says so.
     fn args(&self, text: Text, limit: usize) -> Result<Args, Reason> {
         let (items, all) = json::elements(&text, limit).map_err(|_| Reason::ParseError)?;
-        let fault = if !json::depth_within(&text, self.config.max_depth) {
+        // As many levels take as many brackets of either kind, and most texts are shorter than that.
+        let may_be_deep = text.len() / 2 > self.config.max_depth;
+        let fault = if may_be_deep && !json::depth_within(&text, self.config.max_depth) {
             Some(Fault::TooDeep)
         } else if !all {
             Some(Fault::TooMany)
@@ -341,13 +343,29 @@ impl<S: Service> Protocol for Namespaces<S> {
         receiver.client.abandon_all();
     }
 
+    fn begin(&self, session: &mut Self::Session, job: Job) -> Result<Remainder, Job> {
+        let Job::Event { namespace, id, name, args } = job else { return Err(job) };
+        let member = match session.member(&namespace) {
+            // Those who were disconnected are let go first.
+            Some(at) if session.outsider().is_none() => session.members.get_mut(at),
+            _ => None,
+        };
+        let Some(member) = member else { return Err(Job::Event { namespace, id, name, args }) };
+        let ack = id.map(|id| Ack { socket: member.socket.clone(), id });
+        let begun = self.service.begin(&mut member.session, Event { name, args, ack });
+        begun.map_err(|Event { name, args, .. }| Job::Event { namespace, id, name, args })
+    }
+
     async fn handle(&self, session: &mut Self::Session, job: Job) {
-        // A client that was disconnected may ask to come back before this was noticed.
-        self.sweep(session).await;
+        // What is rare is boxed: the future of each event would else have room for it, and be moved with it.
+        if session.outsider().is_some() {
+            // A client that was disconnected may ask to come back before this was noticed.
+            Box::pin(self.sweep(session)).await;
+        }
         match job {
-            Job::Connect { namespace, auth } => self.connect(session, namespace, auth).await,
+            Job::Connect { namespace, auth } => Box::pin(self.connect(session, namespace, auth)).await,
             Job::Leave { namespace } => match session.member(&namespace) {
-                Some(index) => self.part(session, index, Reason::ClientDisconnect).await,
+                Some(index) => Box::pin(self.part(session, index, Reason::ClientDisconnect)).await,
                 None => session.astray(),
             },
             Job::Event { namespace, id, name, args } => {

@@ -90,14 +90,14 @@ impl ContextRow {
 }
 
 /// What a business object is kept under.
-fn context_key(of: &ContextRef) -> String {
+pub(crate) fn context_key(of: &ContextRef) -> String {
     match &of.parent {
         Some((kind, id)) => format!("{kind} {id} / {} {}", of.kind, of.id),
         None => format!("{} {}", of.kind, of.id),
     }
 }
 
-/// Keeps a user, in the transaction that the connection is in.
+/// Keeps a user, in the transaction that the connection is in, which has their lock.
 pub(crate) async fn put_user(
     connection: &mut PgConnection,
     user: &User,
@@ -116,7 +116,7 @@ pub(crate) async fn put_user(
         .await?;
     if let Some(subjects) = subjects {
         sqlx::query(DROP_SUBJECTS).bind(user.id.as_str()).execute(&mut *connection).await?;
-        // Each once, and in the same order everywhere.
+        // Each once: a statement cannot write a row twice.
         let subjects: BTreeSet<&Subject> = subjects.iter().collect();
         let (issuers, subs): (Vec<&str>, Vec<&str>) =
             subjects.into_iter().map(|subject| (subject.issuer.as_str(), subject.sub.as_str())).unzip();
@@ -126,7 +126,7 @@ pub(crate) async fn put_user(
     Ok(User { number: u64::try_from(number).unwrap_or_default(), ..user.clone() })
 }
 
-/// Keeps a business object, in the transaction that the connection is in.
+/// Keeps a business object, in the transaction that the connection is in, which has its lock.
 pub(crate) async fn put_context(connection: &mut PgConnection, context: &Context) -> Result<(), sqlx::Error> {
     let reference = &context.reference;
     let (parent_kind, parent_id) = parent(Some(reference));

@@ -1,20 +1,30 @@
-//! The task for writes that belong to no thread: users, business objects, jobs. Many in one transaction, in order.
+//! The task for writes that belong to no thread: users, business objects, jobs. Many in one transaction.
+//!
+//! Processes never wait for each other in a circle: each takes the locks of all that its transaction writes at its
+//! start, in the same order as the others; and jobs that somebody else has locked are passed over.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use sqlx::Executor;
+use sqlx::{Executor, PgConnection};
 use tidings_domain::error::StoreError;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use crate::error::{Reach, is_deadlock, reach, store_error};
+use crate::error::{Reach, reach, store_error};
 use crate::open::within;
 use crate::queue::{Errand, Ran, Waiting, refuse};
 use crate::runner::{Line, Link, Shared};
 use crate::{directory, jobs};
 
-/// How often an errand is tried that another process got in the way of, by waiting for each other in a circle.
-const TRIES_MAX: u32 = 5;
+/// Takes locks in the order of their names, to the end of the transaction. Not rows: those of whoever is new are not
+/// there yet. The seed keeps them apart from the keys of threads.
+const LOCK: &str =
+    "select pg_advisory_xact_lock(hashtextextended(n.name, 1)) from unnest($1::text[]) n (name)";
+
+/// The statements of this module, for the test that looks at their plans.
+#[cfg(test)]
+pub(crate) const STATEMENTS: &[&str] = &[LOCK];
 
 type Pending = Waiting<Errand, Ran>;
 
@@ -73,9 +83,7 @@ impl Errands {
     /// an errand leaves what it leaves done once, and jobs claimed in vain come back when their lease ends.
     async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
         let limit = self.shared.config.answer_max();
-        let mut tries: u32 = 0;
         loop {
-            tries = tries.saturating_add(1);
             let lost = |error: sqlx::Error| (reach(&error), store_error(&error));
             let (mut link, is_new) = self.line.take().await.map_err(lost)?;
             match within(limit, transaction(&mut link, batch)).await {
@@ -88,10 +96,6 @@ impl Errands {
                     let ended = within(limit, link.connection.execute("rollback")).await;
                     if reach(&error) != Reach::Connection && ended.is_ok() {
                         self.line.put(link);
-                    }
-                    // Alone, so that what it holds is little and the circle does not come again.
-                    if is_deadlock(&error) && batch.len() == 1 && tries < TRIES_MAX {
-                        continue;
                     }
                     return Err(lost(error));
                 }
@@ -106,32 +110,59 @@ fn answer(batch: Vec<Pending>, answers: Vec<Ran>) {
     }
 }
 
+/// What somebody else could be writing, by names that mean the same to every process.
+fn locks<'a>(errands: impl Iterator<Item = &'a Errand>) -> BTreeSet<String> {
+    let mut locks = BTreeSet::new();
+    for errand in errands {
+        match errand {
+            Errand::PutUser(user, subjects) => {
+                locks.insert(format!("user {}", user.id));
+                // All of them have one lock, for they move from one user's to another's.
+                locks.extend(subjects.as_ref().map(|_| "subjects".to_owned()));
+            }
+            Errand::PutContext(context) => {
+                locks.insert(format!("object {}", directory::context_key(&context.reference)));
+            }
+            Errand::Claim { .. } | Errand::Finish { .. } | Errand::Retry { .. } => {}
+        }
+    }
+    locks
+}
+
 async fn transaction(link: &mut Link, batch: &[Pending]) -> Result<Vec<Ran>, sqlx::Error> {
     let connection = &mut link.connection;
     connection.execute("begin").await?;
+    let locks: Vec<String> = locks(batch.iter().map(|waiting| &waiting.job)).into_iter().collect();
+    if !locks.is_empty() {
+        sqlx::query(LOCK).bind(locks).execute(&mut *connection).await?;
+    }
     let mut answers = Vec::with_capacity(batch.len());
-    for Waiting { job, .. } in batch {
-        answers.push(match job {
-            Errand::PutUser(user, subjects) => {
-                Ran::User(directory::put_user(connection, user, subjects.as_deref()).await?)
-            }
-            Errand::PutContext(context) => {
-                directory::put_context(connection, context).await?;
-                Ran::Done
-            }
-            Errand::Claim { now, lease_until, limit } => {
-                Ran::Claimed(jobs::claim(connection, *now, *lease_until, *limit).await?)
-            }
-            Errand::Finish { id, attempts } => {
-                jobs::finish(connection, *id, *attempts).await?;
-                Ran::Done
-            }
-            Errand::Retry { id, attempts, at, work } => {
-                jobs::retry(connection, *id, *attempts, *at, work).await?;
-                Ran::Done
-            }
-        });
+    for waiting in batch {
+        answers.push(run(connection, &waiting.job).await?);
     }
     connection.execute("commit").await?;
     Ok(answers)
+}
+
+async fn run(connection: &mut PgConnection, errand: &Errand) -> Result<Ran, sqlx::Error> {
+    Ok(match errand {
+        Errand::PutUser(user, subjects) => {
+            Ran::User(directory::put_user(connection, user, subjects.as_deref()).await?)
+        }
+        Errand::PutContext(context) => {
+            directory::put_context(connection, context).await?;
+            Ran::Done
+        }
+        Errand::Claim { now, lease_until, limit } => {
+            Ran::Claimed(jobs::claim(connection, *now, *lease_until, *limit).await?)
+        }
+        Errand::Finish { id, attempts } => {
+            jobs::finish(connection, *id, *attempts).await?;
+            Ran::Done
+        }
+        Errand::Retry { id, attempts, at, work } => {
+            jobs::retry(connection, *id, *attempts, *at, work).await?;
+            Ran::Done
+        }
+    })
 }

@@ -48,11 +48,6 @@ pub(crate) fn is_invalid_parameter(error: &sqlx::Error) -> bool {
     sqlstate(error).is_some_and(|code| code == code::INVALID_PARAMETER)
 }
 
-/// Whether two transactions waited for each other, and this is the one that the server ended.
-pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
-    sqlstate(error).is_some_and(|code| code == code::DEADLOCK)
-}
-
 /// How far this failure reaches.
 pub(crate) fn reach(error: &sqlx::Error) -> Reach {
     let Some(code) = sqlstate(error) else {

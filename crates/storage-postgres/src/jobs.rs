@@ -18,9 +18,11 @@ use crate::queue::{Errand, Ran, mismatched};
 const DUE: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts + 1 as attempts from job \
     where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
 const HOLD: &str = "update job set claimable_at = $1, attempts = attempts + 1 where id = any($2)";
-/// The count of attempts tells whether somebody else has claimed it since.
-const FINISH: &str = "delete from job where id = $1 and attempts = $2";
-const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = $1 and attempts = $2";
+/// The count of attempts tells whether somebody else has claimed it since. Whoever has it locked is just doing so.
+const FINISH: &str = "delete from job where id = (select id from job where id = $1 and attempts = $2 \
+    for update skip locked)";
+const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = (select id from job \
+    where id = $1 and attempts = $2 for update skip locked)";
 const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.

@@ -9,7 +9,8 @@
 //!
 //! Any number of processes may work on one database. A thread that another one has locked is left out of the batch and
 //! waited for on a connection of its own, so that a process that hangs holds up nobody but its own threads, and those
-//! until the server ends its session.
+//! until the server ends its session. Users, business objects and jobs are written by one task of each process, which
+//! does wait for a user or an object that another one is writing, up to `lock_max`.
 //!
 //! # How it reads
 //! On connections of their own that never wait for a lock. A read that starts after an answer sees what was answered.
@@ -17,7 +18,7 @@
 //! # What it promises
 //! An answered write survives a crash of the server and of this process; the server's settings are checked when the
 //! store opens. When the answer to a commit is lost, the database is asked what became of it; only if it cannot say is
-//! the answer [`StoreError::Unknown`](tidings_domain::error::StoreError::Unknown). Lost connections are replaced.
+//! the answer [`StoreError::Unknown`]. Lost connections are replaced.
 //!
 //! ```no_run
 //! use std::sync::Arc;

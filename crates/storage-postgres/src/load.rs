@@ -3,7 +3,7 @@
 //! In two statements, always: one statement that waits for a lock sees the thread's new row, but the members and
 //! messages as they were before the wait.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use sqlx::PgConnection;
 use tidings_domain::error::StoreError;
@@ -110,7 +110,8 @@ pub(crate) async fn lock(
     locked: Locked,
 ) -> Result<(Loaded, HashSet<ThreadId>), LoadError> {
     let mut wanted: BTreeSet<Uuid> = BTreeSet::new();
-    let mut keys: HashMap<String, Vec<ThreadId>> = HashMap::new();
+    // In the same order everywhere, like the threads.
+    let mut keys: BTreeMap<String, Vec<ThreadId>> = BTreeMap::new();
     let mut skipped = HashSet::new();
     for job in jobs {
         wanted.insert(*job.thread().as_uuid());

@@ -24,6 +24,10 @@ const SERVER: &str = "select current_setting('server_version'), current_setting(
 const HAS_SCHEMA: &str = "select to_regclass('_sqlx_migrations') is not null";
 const SCHEMA: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
 
+/// Every statement looks rows up by an index. The planner would do otherwise where it takes a table for small: a plan
+/// made on an empty database, and kept, would read the whole table with every batch until the first `analyze`.
+const PLANS: [&str; 4] = ["enable_seqscan", "enable_bitmapscan", "enable_hashjoin", "enable_mergejoin"];
+
 /// How connections are made, for every use.
 pub(crate) fn options(config: &PgConfig) -> Result<PgConnectOptions, OpenError> {
     let millis = |duration: Duration| format!("{}ms", duration.as_millis());
@@ -39,6 +43,7 @@ pub(crate) fn options(config: &PgConfig) -> Result<PgConnectOptions, OpenError> 
             // Arrays of unknown length would be planned anew with every batch; and what a test saw is what runs.
             ("plan_cache_mode", "force_generic_plan".to_owned()),
         ])
+        .options(PLANS.map(|setting| (setting, "off")))
         .disable_statement_logging())
 }
 

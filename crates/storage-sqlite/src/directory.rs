@@ -1,6 +1,7 @@
 //! Users and business objects.
 
 use async_trait::async_trait;
+use sqlx::SqlitePool;
 use tidings_domain::context::{Context, ContextRef, Party};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::UserId;
@@ -10,6 +11,7 @@ use tidings_domain::user::{Subject, User};
 use crate::SqliteStore;
 use crate::error::store_error;
 use crate::load::json;
+use crate::lookups::SHARED_IDS_MAX;
 use crate::queue::{Answer, Request, mismatched};
 use crate::rows::{UserRow, context_ref};
 use crate::write::context_key;
@@ -70,13 +72,24 @@ impl ContextRow {
     }
 }
 
+/// Those of `ids` that are known, in their order.
+pub(crate) async fn read_users(
+    readers: &SqlitePool,
+    ids: impl IntoIterator<Item = &UserId>,
+) -> Result<Vec<User>, StoreError> {
+    let ids: Vec<&str> = ids.into_iter().map(UserId::as_str).collect();
+    let query = sqlx::query_as::<_, UserRow>(USERS).bind(json(&ids)?);
+    let rows = query.fetch_all(readers).await.map_err(|error| store_error(&error))?;
+    rows.into_iter().map(UserRow::user).collect()
+}
+
 #[async_trait]
 impl Directory for SqliteStore {
     async fn users(&self, ids: &[UserId]) -> Result<Vec<User>, StoreError> {
-        let ids: Vec<&str> = ids.iter().map(UserId::as_str).collect();
-        let query = sqlx::query_as::<_, UserRow>(USERS).bind(json(&ids)?);
-        let rows = query.fetch_all(&self.readers).await.map_err(|error| store_error(&error))?;
-        rows.into_iter().map(UserRow::user).collect()
+        if ids.len() <= SHARED_IDS_MAX {
+            return self.lookups.users(ids).await;
+        }
+        read_users(&self.readers, ids).await
     }
 
     async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError> {

@@ -51,6 +51,7 @@ mod error;
 mod jobs;
 mod list;
 mod load;
+mod lookups;
 mod open;
 #[cfg(test)]
 mod plans;
@@ -73,6 +74,7 @@ pub use crate::config::{OpenError, SqliteConfig};
 
 use crate::checkpoint::Checkpointer;
 use crate::load::Counters;
+use crate::lookups::Lookups;
 use crate::queue::Queue;
 use crate::writer::Writer;
 
@@ -84,8 +86,9 @@ use crate::writer::Writer;
 pub struct SqliteStore {
     queue: Queue,
     readers: SqlitePool,
+    lookups: Lookups,
     closing: CancellationToken,
-    /// The writer and the checkpointer.
+    /// The writer, the checkpointer, and whoever looks users up.
     own: TaskTracker,
 }
 
@@ -120,8 +123,10 @@ impl SqliteStore {
         let writer = Writer { config, notifier, commits, lock, connection };
         tasks.spawn(own.track_future(writer.run(waiting, closing.clone(), gone)));
         tasks.spawn(own.track_future(checkpointer.run(writer_gone)));
+        let (lookups, asked) = Lookups::new();
+        tasks.spawn(own.track_future(lookups::run(readers.clone(), asked, closing.clone())));
         own.close();
-        Ok(Self { queue, readers, closing, own })
+        Ok(Self { queue, readers, lookups, closing, own })
     }
 
     /// Stops taking writes, finishes those that were taken, writes the log back into the file and lets go of it.

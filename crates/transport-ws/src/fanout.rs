@@ -1,8 +1,8 @@
 //! Handing a frame to those who hear it: encoded once per dialect, however many they are.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
+use foldhash::HashSet;
 use tidings_domain::id::SessionId;
 use tidings_domain::seq::Seq;
 use tidings_socketio::Encoded;
@@ -31,7 +31,8 @@ pub(crate) enum Durability {
 /// Everyone who takes part in a thread and is here now.
 #[derive(Debug)]
 pub(crate) struct Hearers<'a> {
-    here: Vec<(&'a Seat, &'a Arc<Session>)>,
+    roster: &'a Roster,
+    sessions: &'a Sessions,
     joined: &'a HashSet<SessionId>,
     meters: &'a FrameMeters,
 }
@@ -43,12 +44,18 @@ impl<'a> Hearers<'a> {
         sessions: &'a Sessions,
         meters: &'a FrameMeters,
     ) -> Self {
-        let of = |seat: &'a Seat| sessions.of(&seat.member.user).iter().map(move |session| (seat, session));
-        Self { here: roster.seats().iter().flat_map(of).collect(), joined, meters }
+        Self { roster, sessions, joined, meters }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.here.is_empty()
+        self.here().next().is_none()
+    }
+
+    fn here(&self) -> impl Iterator<Item = (&'a Seat, &'a Arc<Session>)> + use<'a> {
+        let (seats, sessions) = (self.roster.seats(), self.sessions);
+        seats
+            .iter()
+            .flat_map(move |seat| sessions.of(&seat.member.user).iter().map(move |session| (seat, session)))
     }
 
     /// Hands a frame to those of a dialect's sessions that are to hear it. Of a message hear only those who see it.
@@ -61,7 +68,7 @@ impl<'a> Hearers<'a> {
     ) {
         let mut encoded = None;
         let mut told = 0;
-        for (seat, session) in &self.here {
+        for (seat, session) in self.here() {
             if !std::ptr::eq(session.dialect, dialect)
                 || seq.is_some_and(|seq| !seat.member.sees(seq))
                 || !self.reaches(&outbound.audience, seat, session)

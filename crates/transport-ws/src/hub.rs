@@ -1,8 +1,10 @@
 //! The hub's handle, its notifier side and its task.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tidings_domain::change::Commit;
 use tidings_domain::id::{SessionId, UserId};
@@ -10,7 +12,8 @@ use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::{Attendance, Notifier};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
-use tokio::time::{Instant, sleep_until};
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -23,6 +26,8 @@ use crate::state::HubState;
 
 /// How many inputs the task takes at once before it looks at its timers.
 const TAKE_MAX: usize = 256;
+/// When the alarm of a hub that waits for nothing rings; it is moved once there is something to wait for.
+const IDLE: Duration = Duration::from_hours(1);
 
 /// The way to the hub. Cheap to clone. As a [`Notifier`] it is what a store hands its commits to.
 #[derive(Clone)]
@@ -114,7 +119,11 @@ impl Hub {
 
     /// Gives the hub something to do; waits while its queue is full.
     pub(crate) async fn give(&self, input: Input) -> Result<(), Stopped> {
-        self.inputs.send(input).await.map_err(|_| Stopped)
+        match self.inputs.try_send(input) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(input)) => Box::pin(self.inputs.send(input)).await.map_err(|_| Stopped),
+            Err(TrySendError::Closed(_)) => Err(Stopped),
+        }
     }
 
     /// A session that the hub was told of is gone. Never waits, and is never lost.
@@ -158,15 +167,23 @@ impl HubTask {
     async fn run(mut self, reads: Reads, stop: CancellationToken) {
         let shared = Arc::clone(&self.hub.shared);
         let mut taken = Vec::with_capacity(TAKE_MAX);
+        let (mut stopped, mut alarm) = (pin!(stop.cancelled()), pin!(sleep(IDLE)));
         loop {
             let deadline = self.state.next_deadline();
+            // Moved to an earlier time only: an alarm that comes too early costs less than moving it each time.
+            if let Some(deadline) = deadline
+                && (deadline < alarm.deadline() || alarm.is_elapsed())
+            {
+                alarm.as_mut().reset(deadline);
+            }
             tokio::select! {
                 biased;
-                () = stop.cancelled() => break,
+                () = &mut stopped => break,
                 _ = self.inputs.recv_many(&mut taken, TAKE_MAX) => {}
                 () = shared.late.rung() => {}
-                () = until(deadline) => {}
+                () = &mut alarm, if deadline.is_some() => {}
             }
+            self.take_more(&mut taken).await;
             self.state.now = Instant::now();
             for input in taken.drain(..) {
                 // What was missed before this input came is missed before it is heard.
@@ -190,6 +207,20 @@ impl HubTask {
         }
         tracing::debug!(sessions = self.state.sessions.len(), "the hub stops");
     }
+
+    /// Lets the tasks run that are ready, and takes what they have brought: so a connection is woken once for all
+    /// that this round has for it, and writes it in one go.
+    async fn take_more(&mut self, taken: &mut Vec<Input>) {
+        if taken.is_empty() || taken.len() >= TAKE_MAX {
+            return;
+        }
+        yield_now().await;
+        while taken.len() < TAKE_MAX
+            && let Ok(input) = self.inputs.try_recv()
+        {
+            taken.push(input);
+        }
+    }
 }
 
 /// Where reads run. There are never more than threads that wait for one.
@@ -208,12 +239,5 @@ impl Reads {
             // Through the same queue as commits: what was in it when the read began comes before it.
             drop(hub.give(Input::Read(ask.thread, Box::new(read))).await);
         }));
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => std::future::pending().await,
     }
 }

@@ -58,6 +58,7 @@ mod input;
 mod intents;
 mod late;
 mod meters;
+mod performer;
 mod presence;
 mod reads;
 mod roster;

@@ -7,15 +7,14 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
-use tidings_domain::id::ThreadId;
 use tidings_domain::message::Origin;
-use tidings_domain::messaging::{Command, Messaging, Outcome};
+use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::{Budget, TokenVerifier, TooMany};
 use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Actor, Identity};
 pub use tidings_socketio::Origins;
-use tidings_socketio::{Accepted, Ack, Body, Connect, Event, Reason, Service, Socket};
-use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Inbound, Intent, Refusal, Refused};
+use tidings_socketio::{Accepted, Body, Connect, Event, Reason, Remainder, Service, Socket};
+use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Intent, Refused};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
@@ -23,7 +22,7 @@ use crate::Hub;
 use crate::fanout::encode;
 use crate::hub::Stopped;
 use crate::input::{Input, Intended, Live, Reply, ThreadInput};
-use crate::meters::SendMeters;
+use crate::performer::{Performer, TOO_MANY_EVENTS, decode};
 use crate::sessions::{Coming, Place, Session};
 
 /// Serves the namespaces of dialects that share a Socket.IO path.
@@ -34,7 +33,7 @@ pub struct DialectService {
     verifier: Arc<dyn TokenVerifier>,
     origins: Origins,
     dialects: Vec<&'static Dialect>,
-    sends: SendMeters,
+    performer: Arc<Performer>,
 }
 
 /// What is remembered about a client in a namespace; nothing about one that is being turned away. Dropped, however
@@ -64,7 +63,8 @@ impl DialectService {
         origins: Origins,
         dialects: Vec<&'static Dialect>,
     ) -> Self {
-        Self { hub, messaging, verifier, origins, dialects, sends: SendMeters::new() }
+        let performer = Arc::new(Performer::new(hub.clone(), messaging.clone()));
+        Self { hub, messaging, verifier, origins, dialects, performer }
     }
 
     /// When a session ends whose token does at `expires_at`.
@@ -136,63 +136,6 @@ impl DialectService {
         Ok(Accepted::new(Known(Some(here))).frames(frames))
     }
 
-    /// Carries out what an event asks for, or has the hub do it; the hub answers in either case.
-    async fn carry_out(
-        &self,
-        place: Place,
-        inbound: &'static Inbound,
-        intent: Result<Intent, Refusal>,
-        ack: Option<Ack>,
-    ) -> Result<(), Stopped> {
-        let (thread, what) = match intent {
-            Ok(Intent::Join(thread)) => (thread, Live::Join),
-            Ok(Intent::Leave(thread)) => (thread, Live::Leave),
-            Ok(Intent::Typing { thread, typing }) => (thread, Live::Typing(typing)),
-            Ok(Intent::Execute(command)) => {
-                let is_send = matches!(command, Command::Send(_));
-                let began = Instant::now();
-                let result = self.messaging.execute(&place.session().actor, command).await;
-                if is_send {
-                    self.sends.sent(&result, began.elapsed());
-                }
-                let thread = result.as_ref().ok().and_then(changed_thread);
-                let result =
-                    result.map(|outcome| Answer::Executed(Box::new(outcome))).map_err(EventError::Command);
-                return self.reply(place, inbound, thread, result.as_ref(), ack).await;
-            }
-            Ok(Intent::Nothing) => {
-                return self.reply(place, inbound, None, Ok(&Answer::Nothing), ack).await;
-            }
-            Err(refusal) => {
-                return self.reply(place, inbound, None, Err(&EventError::Refused(refusal)), ack).await;
-            }
-        };
-        let intended = Intended { place, what, inbound, ack };
-        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await
-    }
-
-    /// Tells the client what came of its event, behind the commit that its event made.
-    async fn reply(
-        &self,
-        place: Place,
-        inbound: &Inbound,
-        thread: Option<ThreadId>,
-        result: Result<&Answer, &EventError>,
-        ack: Option<Ack>,
-    ) -> Result<(), Stopped> {
-        let replies = (inbound.reply)(&place.session().actor, result);
-        if replies.emit.is_empty() && ack.is_none() {
-            return Ok(());
-        }
-        let reply = Reply { place, replies, ack };
-        self.hub
-            .give(match thread {
-                Some(thread) => Input::Thread(thread, ThreadInput::Reply(reply)),
-                None => Input::Reply(reply),
-            })
-            .await
-    }
-
     async fn answer(&self, session: &Arc<Session>, mut event: Event) -> Result<(), Stopped> {
         let ack = event.take_ack();
         let Some(inbound) = session.dialect.event(event.name()) else {
@@ -203,26 +146,29 @@ impl DialectService {
             let place = Place::take(session).await;
             return self.hub.give(Input::Reply(Reply { place, replies, ack })).await;
         };
+        let place = Place::take(session).await;
         if self.messaging.limiter().take(Budget::Events(&session.actor.user)).is_err() {
-            let error = EventError::Limit("too many events in too short a time");
-            return self.reply(Place::take(session).await, inbound, None, Err(&error), ack).await;
+            let error = EventError::Limit(TOO_MANY_EVENTS);
+            return Box::pin(self.performer.reply(place, inbound, None, Err(&error), ack)).await;
         }
-        let intent = match event.args().fault() {
-            Some(fault) => Err(Refusal::invalid(fault.to_string())),
-            None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
+        let (thread, what) = match decode(inbound, &event) {
+            Ok(Intent::Join(thread)) => (thread, Live::Join),
+            Ok(Intent::Leave(thread)) => (thread, Live::Leave),
+            Ok(Intent::Typing { thread, typing }) => (thread, Live::Typing(typing)),
+            Ok(Intent::Nothing) => {
+                return Box::pin(self.performer.reply(place, inbound, None, Ok(&Answer::Nothing), ack)).await;
+            }
+            // Boxed: else the future of every event would have room for the largest use case, and be moved with it.
+            Ok(Intent::Execute(command)) => {
+                return Box::pin(self.performer.carry_out(place, inbound, command, ack)).await;
+            }
+            Err(refusal) => {
+                let error = EventError::Refused(refusal);
+                return Box::pin(self.performer.reply(place, inbound, None, Err(&error), ack)).await;
+            }
         };
-        self.carry_out(Place::take(session).await, inbound, intent, ack).await
-    }
-}
-
-/// The thread that an outcome has changed, whose commit is on its way to the hub.
-#[expect(clippy::wildcard_enum_match_arm, reason = "what changes nothing waits for nothing")]
-fn changed_thread(outcome: &Outcome) -> Option<ThreadId> {
-    match outcome {
-        Outcome::Sent(sent) => Some(sent.message.message.thread),
-        Outcome::Marked(marked) => Some(marked.member.thread),
-        Outcome::Opened(opened) => Some(opened.thread.thread.id),
-        _ => None,
+        let intended = Intended { place, what, inbound, ack };
+        self.hub.give(Input::Thread(thread, ThreadInput::Intent(intended))).await
     }
 }
 
@@ -275,6 +221,22 @@ impl Service for DialectService {
                 })
             }
         }
+    }
+
+    fn begin(&self, known: &mut Known, mut event: Event) -> Result<Remainder, Event> {
+        let Some(Here { session, .. }) = &known.0 else { return Err(event) };
+        let inbound = session.dialect.event(event.name()).filter(|inbound| inbound.overlaps);
+        // Who is not known has to be asked for first, and other sends would pass by meanwhile.
+        let Some((inbound, sender)) = inbound.zip(self.messaging.remembered(&session.actor.user)) else {
+            return Err(event);
+        };
+        let ack = event.take_ack();
+        let (performer, session) = (Arc::clone(&self.performer), Arc::clone(session));
+        Ok(Box::pin(async move {
+            if performer.perform(&session, sender, inbound, &event, ack).await.is_err() {
+                session.socket.close(Reason::Shutdown);
+            }
+        }))
     }
 
     async fn event(&self, known: &mut Known, event: Event) {

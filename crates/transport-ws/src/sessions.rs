@@ -1,8 +1,9 @@
 //! The sessions of this node, by id and by user.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use foldhash::HashMap;
 use tidings_domain::id::{SessionId, ThreadId, UserId};
 use tidings_domain::user::Actor;
 use tidings_socketio::{Ack, Reason, Socket};
@@ -31,7 +32,10 @@ pub(crate) struct Place(Arc<Session>);
 impl Place {
     /// Waits for room.
     pub(crate) async fn take(session: &Arc<Session>) -> Self {
-        if let Ok(permit) = session.places.acquire().await {
+        // Nearly always there is room, and nothing to wait for.
+        if let Ok(permit) = session.places.try_acquire() {
+            permit.forget();
+        } else if let Ok(permit) = session.places.acquire().await {
             permit.forget();
         }
         Self(Arc::clone(session))

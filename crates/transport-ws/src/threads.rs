@@ -1,7 +1,8 @@
 //! What the hub remembers of each thread.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::VecDeque;
 
+use foldhash::{HashMap, HashSet};
 use tidings_domain::id::{SessionId, ThreadId};
 use tidings_domain::seq::Modseq;
 use tokio::time::Instant;
@@ -54,7 +55,8 @@ impl ThreadState {
     }
 }
 
-/// The threads that the hub remembers.
+/// The threads that the hub remembers. Each event is looked up here several times; the hash is seeded anew in each
+/// process, and nobody can fill this map with ids of their choice: of a thread that does not exist nothing is kept.
 #[derive(Debug)]
 pub(crate) struct Threads {
     states: HashMap<ThreadId, ThreadState>,
@@ -65,7 +67,7 @@ pub(crate) struct Threads {
 
 impl Threads {
     pub(crate) fn new(max: usize) -> Self {
-        Self { states: HashMap::new(), max, sweep_at: max }
+        Self { states: HashMap::default(), max, sweep_at: max }
     }
 
     pub(crate) fn get_mut(&mut self, id: ThreadId) -> Option<&mut ThreadState> {

@@ -1,5 +1,7 @@
 //! The table that a dialect is.
 
+use std::borrow::Cow;
+
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::id::ThreadId;
 use tidings_domain::messaging::{CommandError, MessageView, Outcome, ReadError};
@@ -110,6 +112,9 @@ pub struct Inbound {
     pub name: &'static str,
     /// What it does, for the generated documentation.
     pub about: &'static str,
+    /// Whether a client's later events of such kinds are begun before this one is done. For sends: the store keeps
+    /// their order.
+    pub overlaps: bool,
     /// Reads its arguments, each a JSON text.
     pub decode: fn(&[&str]) -> Result<Intent, Refusal>,
     /// What its sender is told.
@@ -172,7 +177,7 @@ pub struct Replies {
     /// Events, in order.
     pub emit: Vec<Frame>,
     /// The arguments of the acknowledgement, if the client asked for one; JSON texts with commas between.
-    pub ack: Option<String>,
+    pub ack: Option<Cow<'static, str>>,
 }
 
 /// One change of a commit, with what its encoders need to know.

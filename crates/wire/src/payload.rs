@@ -31,18 +31,27 @@ impl Refusal {
 pub(crate) fn first<T: DeserializeOwned>(args: &[&str]) -> Result<T, Refusal> {
     let payload =
         args.first().ok_or_else(|| Refusal::invalid("the payload is missing: expected an object"))?;
-    parse(payload.as_bytes())
+    object(payload.as_bytes())?;
+    // As text: its characters were checked when it arrived.
+    serde_json::from_str(payload).map_err(|error| unreadable(&error))
 }
 
 /// A JSON object, as a `T`. Depth is bounded by `serde_json` (128).
 pub(crate) fn parse<T: DeserializeOwned>(json: &[u8]) -> Result<T, Refusal> {
-    // Struct deserialisers also take arrays; clients that send one have made a mistake worth telling.
-    let start = json.iter().find(|byte| !byte.is_ascii_whitespace());
-    if start != Some(&b'{') {
-        return Err(Refusal::invalid("expected a JSON object"));
+    object(json)?;
+    serde_json::from_slice(json).map_err(|error| unreadable(&error))
+}
+
+/// Struct deserialisers also take arrays; clients that send one have made a mistake worth telling.
+fn object(json: &[u8]) -> Result<(), Refusal> {
+    match json.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        Some(b'{') => Ok(()),
+        _ => Err(Refusal::invalid("expected a JSON object")),
     }
-    serde_json::from_slice(json)
-        .map_err(|error| Refusal::invalid(format!("invalid JSON payload: {}", shortened(&error.to_string()))))
+}
+
+fn unreadable(error: &serde_json::Error) -> Refusal {
+    Refusal::invalid(format!("invalid JSON payload: {}", shortened(&error.to_string())))
 }
 
 /// A `T` inside of a payload that is an object on the wire: struct deserialisers also take arrays.

@@ -118,7 +118,8 @@ impl Cluster {
         // The server keeps what it inherits.
         command.envs(self.options.environment.iter().cloned()).stdin(Stdio::null()).current_dir("/");
         command.arg("-D").arg(self.data()).arg("-l").arg(self.log_file()).args(["-w", "-s"]).args(words);
-        run(&mut command).with_context(|| format!("the server's log ends with:\n{}", self.log_end()))
+        run(&mut command).with_context(|| format!("the server's log ends with:\n{}", self.log_end()))?;
+        Ok(())
     }
 
     /// Kills all of the server's processes at once, as a crash of its machine would, and waits until they are gone.
@@ -169,6 +170,16 @@ impl Cluster {
         Ok(self.url(name))
     }
 
+    /// What `psql` prints for these statements: a row a line, its columns with a bar between them.
+    ///
+    /// # Errors
+    /// One of them failed, or the server does not run.
+    pub fn psql(&self, database: &str, statements: &str) -> Result<String> {
+        let mut command = Command::new(self.programs.join("psql"));
+        command.args(["-X", "-qtA", "-v", "ON_ERROR_STOP=1", "-U", "postgres", "-d", database]);
+        run(command.arg("-h").arg(&self.folder).args(["-c", statements]).current_dir("/"))
+    }
+
     /// The folder of this version's programs, `psql` and `pgbench` among them. They reach the server with
     /// `-h FOLDER -U postgres`.
     #[must_use]
@@ -210,7 +221,8 @@ fn unprivileged(program: impl AsRef<OsStr>) -> Command {
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// What it printed.
+fn run(command: &mut Command) -> Result<String> {
     let output = command.output().with_context(|| format!("{command:?}"))?;
     ensure!(
         output.status.success(),
@@ -218,5 +230,5 @@ fn run(command: &mut Command) -> Result<()> {
         String::from_utf8_lossy(&output.stdout),
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }

@@ -1,18 +1,6 @@
 //! The server does what its tests ask of it.
 
-use std::process::Command;
-
 use tidings_throwaway_postgres::{Cluster, Options};
-
-fn psql(cluster: &Cluster, sql: &str) -> String {
-    let psql = Command::new(cluster.programs().join("psql"))
-        .args(["-U", "postgres", "-qtAc", sql, "-h"])
-        .arg(cluster.folder())
-        .output()
-        .expect("psql runs");
-    assert!(psql.status.success(), "{}", String::from_utf8_lossy(&psql.stderr));
-    String::from_utf8_lossy(&psql.stdout).trim().to_owned()
-}
 
 #[test]
 fn a_killed_server_starts_again_with_what_it_had() {
@@ -22,12 +10,13 @@ fn a_killed_server_starts_again_with_what_it_had() {
         cpu: Some(0),
     };
     let cluster = Cluster::start(&options).unwrap();
-    assert_eq!(psql(&cluster, "show max_connections"), "33");
-    assert_eq!(psql(&cluster, "show fsync"), "on");
+    let psql = |statements: &str| cluster.psql("postgres", statements).unwrap();
+    assert_eq!(psql("show max_connections"), "33");
+    assert_eq!(psql("show fsync"), "on");
     assert!(cluster.create_database("other").unwrap().ends_with("/other"));
     let asked =
         "create temp table told (told text); copy told from program 'echo $FROM_THE_MAKER'; table told";
-    assert_eq!(psql(&cluster, asked), "here");
+    assert_eq!(psql(asked), "here");
     let before = cluster.pids().unwrap();
     assert!(before.len() > 3, "{before:?}");
     for pid in &before {
@@ -36,7 +25,7 @@ fn a_killed_server_starts_again_with_what_it_had() {
     }
     cluster.kill().unwrap();
     cluster.control(&["start"]).unwrap();
-    assert_eq!(psql(&cluster, "select count(*) from pg_database where datname = 'other'"), "1");
+    assert_eq!(psql("select count(*) from pg_database where datname = 'other'"), "1");
     let after = cluster.pids().unwrap();
     assert!(after.iter().all(|pid| !before.contains(pid)), "{before:?} {after:?}");
 }

@@ -16,7 +16,7 @@ use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::text::{Body, ClientKey, DraftHash};
 use crate::thread::Thread;
 use crate::time::Timestamp;
-use crate::user::Actor;
+use crate::user::{Actor, User};
 
 /// What a sender asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,20 @@ impl Messaging {
     pub async fn send(&self, actor: &Actor, send: SendMessage) -> Result<Sent, SendError> {
         // Before anything is stored: a directory that fails must not make a stored message look refused.
         let sender = self.profiles(std::slice::from_ref(&actor.user)).await?.pop();
+        self.send_shown_as(actor, sender, send).await
+    }
+
+    /// [`send`](Self::send) for whoever has the sender's profile at hand: nothing is waited for before the store has
+    /// the decision, so messages to one thread get their places in the order in which these futures are first polled.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send_shown_as(
+        &self,
+        actor: &Actor,
+        sender: Option<Arc<User>>,
+        send: SendMessage,
+    ) -> Result<Sent, SendError> {
         self.deps().limiter.take(Budget::Sends(&actor.user))?;
         let at = self.deps().clock.now();
         let decision = Send {

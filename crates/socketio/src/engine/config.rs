@@ -38,6 +38,8 @@ pub struct Config {
     /// Most bytes of messages that wait to be handled, per connection; then reading pauses. One message may
     /// go over it. Default 1 MiB.
     pub inbox_bytes: usize,
+    /// Most messages whose [remainders](super::Remainder) go on at once, per connection. Default 64.
+    pub max_overlapping: usize,
     /// Most frames that wait to be sent, per connection. Default 4,096.
     pub outbox_frames: usize,
     /// Most bytes that wait to be sent, per connection. A single larger frame passes. Default 4 MiB.
@@ -64,6 +66,7 @@ impl Default for Config {
             max_sessions: 100_000,
             inbox_messages: 64,
             inbox_bytes: 1024 * 1024,
+            max_overlapping: 64,
             outbox_frames: 4096,
             outbox_bytes: 4 * 1024 * 1024,
             max_handshake: 8 * 1024,

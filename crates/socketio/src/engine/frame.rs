@@ -19,10 +19,10 @@ struct Inner {
     size: usize,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) enum Head {
     /// A text packet with its leading type digit.
-    Text(Box<str>),
+    Text(String),
     Binary(Bytes),
 }
 
@@ -43,8 +43,7 @@ impl Frame {
     /// A text packet that already begins with its type digit, and its attachments.
     pub(crate) fn from_packet(packet: String, attachments: Vec<Bytes>) -> Self {
         let size = packet.len() + attachments.iter().map(Bytes::len).sum::<usize>();
-        let head = Head::Text(packet.into_boxed_str());
-        Self::new(head, attachments, size)
+        Self::new(Head::Text(packet), attachments, size)
     }
 
     fn new(head: Head, attachments: Vec<Bytes>, size: usize) -> Self {
@@ -66,21 +65,15 @@ impl Frame {
 
     /// The same message, marked as one that a full outbox may drop.
     #[must_use]
-    pub fn ephemeral(self) -> Self {
-        let inner = match Arc::try_unwrap(self.0) {
-            Ok(inner) => Inner { ephemeral: true, ..inner },
-            Err(shared) => Inner {
-                head: match &shared.head {
-                    Head::Text(text) => Head::Text(text.clone()),
-                    Head::Binary(bytes) => Head::Binary(bytes.clone()),
-                },
-                attachments: shared.attachments.clone(),
-                ephemeral: true,
-                stands_alone: shared.stands_alone,
-                size: shared.size,
-            },
-        };
-        Self(Arc::new(inner))
+    pub fn ephemeral(mut self) -> Self {
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.ephemeral = true;
+            return self;
+        }
+        // Others have it as it is, and keep it so.
+        let Inner { head, attachments, stands_alone, size, .. } = &*self.0;
+        let (head, attachments) = (head.clone(), attachments.clone());
+        Self(Arc::new(Inner { head, attachments, ephemeral: true, stands_alone: *stands_alone, size: *size }))
     }
 
     /// Whether a full outbox may drop it.

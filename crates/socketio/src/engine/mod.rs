@@ -17,6 +17,7 @@ mod websocket;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 
 use bytes::Bytes;
 use http::{HeaderMap, Response, request::Parts};
@@ -56,11 +57,14 @@ impl Message {
     }
 }
 
+/// What remains to be done about a job while those after it are begun.
+pub type Remainder = Pin<Box<dyn Future<Output = ()> + Send>>;
+
 /// What is spoken over Engine.IO sessions.
 ///
 /// For one session, [`receive`](Self::receive) takes messages apart as they arrive and
-/// [`handle`](Self::handle) works through what it made of them, one at a time and in order. While a job is
-/// being handled the session goes on writing, answering heartbeats and, as long as the inbox has room,
+/// [`handle`](Self::handle) works through what it made of them, one at a time and in order, but for what
+/// [`begin`](Self::begin) lets overlap. While a job is being handled the session goes on writing, answering heartbeats and, as long as the inbox has room,
 /// receiving.
 pub trait Protocol: Send + Sync + 'static {
     /// What a session's `receive` needs to remember.
@@ -99,6 +103,19 @@ pub trait Protocol: Send + Sync + 'static {
     /// come.
     fn ending(&self, receiver: &mut Self::Receiver) {
         let _ = receiver;
+    }
+
+    /// Begins a job that need not wait until everything before it is done. Asked once for each job, when it is its
+    /// turn; a job that is given back is [handled](Self::handle) as soon as no remainder is left.
+    ///
+    /// A remainder is polled once before the next job is begun, so remainders reach their first wait in the order of
+    /// their jobs. They go on side by side then, at most [`Config::max_overlapping`] of a session.
+    ///
+    /// # Errors
+    /// The job itself, when it has to wait. That is the default.
+    fn begin(&self, session: &mut Self::Session, job: Self::Job) -> Result<Remainder, Self::Job> {
+        let _ = session;
+        Err(job)
     }
 
     /// Does a job.

@@ -15,7 +15,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tidings_socketio::{
-    Accepted, Body, Config, Connect, Encoded, Event, Origins, Reason, Refused, Service, Socket, SocketIo,
+    Accepted, Body, Config, Connect, Encoded, Event, Origins, Reason, Refused, Remainder, Service, Socket,
+    SocketIo,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
@@ -72,6 +73,19 @@ impl Service for Scripted {
         self.seen.sockets.lock().push(socket.clone());
         let first = Encoded::event(request.namespace(), "first", &()).unwrap();
         Ok(Accepted::new(socket).pid("private").frames(vec![first]))
+    }
+
+    fn begin(&self, _: &mut Socket, mut event: Event) -> Result<Remainder, Event> {
+        if event.name() != "slow" {
+            return Err(event);
+        }
+        let (seen, gate) = (Arc::clone(&self.seen), Arc::clone(&self.gate));
+        Ok(Box::pin(async move {
+            seen.log.lock().push(format!("slow {}", event.args().raw()));
+            gate.acquire().await.unwrap().forget();
+            let ack = event.take_ack().unwrap();
+            ack.send_raw(event.args().raw(), Vec::new());
+        }))
     }
 
     async fn event(&self, socket: &mut Socket, mut event: Event) {

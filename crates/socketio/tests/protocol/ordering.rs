@@ -39,6 +39,68 @@ async fn a_waiting_handler_stops_nobody_but_its_own_connection() {
 }
 
 #[tokio::test]
+async fn what_overlaps_is_begun_in_order_and_the_rest_waits_for_all_of_it() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    for number in 0..10 {
+        client.send(&format!("42{number}[\"slow\",{number}]")).await;
+    }
+    client.send("4210[\"m\",10]").await;
+    client.send("4211[\"slow\",11]").await;
+    server.logged("slow 9").await;
+    let begun = || -> Vec<String> {
+        let log = server.seen.log.lock();
+        log.iter().filter(|line| line.starts_with("slow") || line.starts_with("m ")).cloned().collect()
+    };
+    let first_ten: Vec<String> = (0..10).map(|number| format!("slow {number}")).collect();
+    assert_eq!(begun(), first_ten, "all at once, in order, and nothing else");
+    server.gate.add_permits(9);
+    for _ in 0..9 {
+        assert!(client.next().await.starts_with("43"));
+    }
+    assert_eq!(begun(), first_ten, "one of them is still going on");
+    server.gate.add_permits(2);
+    let mut last = Vec::new();
+    for _ in 0..3 {
+        last.push(client.next().await);
+    }
+    assert_eq!(last[1..], ["4310[10]", "4311[11]"]);
+}
+
+#[tokio::test]
+async fn no_more_than_the_limit_overlap() {
+    let server = Server::with(|config| config.engine.max_overlapping = 2).await;
+    let mut client = server.client().await;
+    for number in 0..4 {
+        client.send(&format!("42{number}[\"slow\",{number}]")).await;
+    }
+    server.logged("slow 1").await;
+    let begun = || server.seen.log.lock().iter().filter(|line| line.starts_with("slow")).count();
+    // A round trip of the connection's task: what it could begin it has begun.
+    client.send("40/room,").await;
+    assert_eq!(begun(), 2);
+    for left in [3, 4, 4, 4] {
+        server.gate.add_permits(1);
+        assert!(client.next().await.starts_with("43"));
+        server.logged(&format!("slow {}", left - 1)).await;
+        assert_eq!(begun(), left);
+    }
+}
+
+#[tokio::test]
+async fn what_overlaps_is_finished_when_the_client_leaves() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    client.send("420[\"slow\",0]").await;
+    server.logged("slow 0").await;
+    drop(client);
+    let gone = || server.seen.log.lock().iter().any(|line| line.starts_with("disconnect"));
+    assert!(!gone());
+    server.gate.add_permits(1);
+    server.logged("disconnect / transport close").await;
+}
+
+#[tokio::test]
 async fn a_full_inbox_stops_the_reading() {
     let server = Server::with(|config| {
         config.engine.inbox_messages = 4;

@@ -91,8 +91,14 @@ async fn execute(connection: &mut PgConnection, sql: String) {
     connection.execute(AssertSqlSafe(sql.clone())).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
+/// The database that a URL names.
+pub(crate) fn database_in(url: &str) -> &str {
+    let path = url.split('?').next().unwrap_or_default();
+    path.rsplit('/').next().unwrap_or_default()
+}
+
 /// The same server, another database.
-fn with_database(url: &str, database: &str) -> String {
+pub(crate) fn with_database(url: &str, database: &str) -> String {
     let (base, query) = url.split_once('?').map_or((url, None), |(base, query)| (base, Some(query)));
     let server = base.rsplit_once('/').map_or(base, |(server, _)| server);
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
@@ -133,9 +139,7 @@ impl Database {
 impl Drop for Database {
     fn drop(&mut self) {
         if self.recycled {
-            let path = self.url.split('?').next().unwrap_or_default();
-            let name = path.rsplit('/').next().unwrap_or_default().to_owned();
-            keeper().send(Ask::Recycle(name)).ok();
+            keeper().send(Ask::Recycle(database_in(&self.url).to_owned())).ok();
         }
     }
 }

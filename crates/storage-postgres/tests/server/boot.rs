@@ -8,12 +8,12 @@ use tidings_testkit::{ALICE, block_on};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 
-use crate::cluster::{self, quiet};
+use crate::cluster::{self, database_in, quiet, with_database};
 use crate::world::{World, messages, whole};
 
 async fn set(url: &str, setting: &str) {
     let mut connection = PgConnection::connect(url).await.unwrap();
-    let name = url.rsplit('/').next().unwrap();
+    let name = database_in(url);
     connection.execute(AssertSqlSafe(format!("alter database {name} set {setting}"))).await.unwrap();
 }
 
@@ -49,11 +49,11 @@ fn another_encoding_is_refused() {
     block_on(async {
         let world = World::new();
         let mut connection = world.past_the_store().await;
-        let name = format!("{}_ascii", world.url.rsplit('/').next().unwrap());
+        let name = format!("{}_ascii", database_in(&world.url));
         let create = format!("create database {name} encoding 'SQL_ASCII' locale 'C' template template0");
         connection.execute(AssertSqlSafe(create)).await.unwrap();
-        let refused =
-            PgStore::open(PgConfig::at(format!("{}_ascii", world.url)), quiet(), &TaskTracker::new()).await;
+        let config = PgConfig::at(with_database(&world.url, &name));
+        let refused = PgStore::open(config, quiet(), &TaskTracker::new()).await;
         assert!(matches!(refused, Err(OpenError::Encoding { .. })), "{refused:?}");
     });
 }

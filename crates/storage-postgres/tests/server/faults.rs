@@ -58,6 +58,30 @@ fn a_statement_or_a_commit_that_fails_hurts_no_neighbour() {
     });
 }
 
+/// `statement_timeout`: a statement that takes too long is ended, its senders may try again, and the lane goes on.
+#[test]
+fn a_statement_that_takes_too_long_is_ended() {
+    block_on(async {
+        let world = World::new();
+        let config = PgConfig { lanes: 1, statement_max: Duration::from_millis(300), ..world.config() };
+        let store = world.open(config).await;
+        let thread = world.thread(&store).await;
+        let mut past = world.past_the_store().await;
+        past.execute(
+            "create function slow() returns trigger language plpgsql as $$ begin \
+             if new.body like 'slow%' then perform pg_sleep(60); end if; return null; end $$; \
+             create trigger slow after insert on message for each row execute function slow()",
+        )
+        .await
+        .unwrap();
+        let answer = world.send(&store, thread, "slow").await;
+        assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
+        world.send(&store, thread, "quick").await.unwrap().unwrap();
+        assert_eq!(whole(&world, &store, thread).await.len(), 1);
+        assert_eq!(world.sessions(&mut past, "state like 'idle in transaction%'").await, 0);
+    });
+}
+
 #[test]
 fn a_corrupt_row_is_told_and_hurts_no_other_thread() {
     block_on(async {

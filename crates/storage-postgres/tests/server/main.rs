@@ -7,6 +7,8 @@ mod cluster;
 #[cfg(test)]
 mod boot;
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod locks;

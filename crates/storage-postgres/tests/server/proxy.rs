@@ -1,12 +1,11 @@
 //! Something between the store and the server that does what networks do.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 use tempfile::TempDir;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::sync::Notify;
 use tokio_util::task::TaskTracker;
 
@@ -26,10 +25,16 @@ pub(crate) enum Mood {
     Silent,
 }
 
+/// A connection of either kind.
+trait Wire: AsyncRead + AsyncWrite + Unpin + Send {}
+
+impl<W: AsyncRead + AsyncWrite + Unpin + Send> Wire for W {}
+
 #[derive(Debug, Clone)]
 pub(crate) struct Proxy {
     folder: Arc<TempDir>,
-    server: PathBuf,
+    /// The folder of its socket, or its host and port.
+    server: String,
     mood: Arc<AtomicU8>,
     changed: Arc<Notify>,
     tasks: TaskTracker,
@@ -39,13 +44,14 @@ impl Proxy {
     /// Listens in a folder of its own, for a server that listens in another.
     pub(crate) fn start(url: &str, tasks: &TaskTracker) -> (Self, String) {
         let folder = Arc::new(tempfile::tempdir().unwrap());
-        let host = url.split(['@', '/']).find(|part| part.starts_with("%2F")).expect("a socket's folder");
-        let server = PathBuf::from(host.replace("%2F", "/")).join(".s.PGSQL.5432");
+        let after = url.split_once("://").map_or(url, |(_, after)| after);
+        let authority = after.split('/').next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
         let ours = url.replace(host, &folder.path().display().to_string().replace('/', "%2F"));
         let listener = UnixListener::bind(folder.path().join(".s.PGSQL.5432")).unwrap();
         let proxy = Self {
             folder,
-            server,
+            server: host.replace("%2F", "/"),
             mood: Arc::new(AtomicU8::new(Mood::Fair as u8)),
             changed: Arc::default(),
             tasks: tasks.clone(),
@@ -72,9 +78,19 @@ impl Proxy {
         }
     }
 
+    async fn server(&self) -> std::io::Result<Box<dyn Wire>> {
+        if self.server.starts_with('/') {
+            Ok(Box::new(UnixStream::connect(format!("{}/.s.PGSQL.5432", self.server)).await?))
+        } else if self.server.contains(':') {
+            Ok(Box::new(TcpStream::connect(&self.server).await?))
+        } else {
+            Ok(Box::new(TcpStream::connect((self.server.as_str(), 5432)).await?))
+        }
+    }
+
     async fn pass(self, mut client: UnixStream) {
         assert!(self.folder.path().exists());
-        let Ok(mut server) = UnixStream::connect(&self.server).await else { return };
+        let Ok(mut server) = self.server().await else { return };
         let (mut up, mut down) = (vec![0; 65_536], vec![0; 65_536]);
         loop {
             let changed = self.changed.notified();

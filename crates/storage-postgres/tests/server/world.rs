@@ -1,6 +1,7 @@
 //! A store on a database of its own, and what happens past the store.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tidings_domain::decision::transact;
@@ -37,6 +38,12 @@ impl World {
 
     pub(crate) fn config(&self) -> PgConfig {
         PgConfig::at(&self.url)
+    }
+
+    /// One that waits for locks longer than any test takes.
+    pub(crate) fn patient(&self) -> PgConfig {
+        let (lock_max, statement_max) = (Duration::from_secs(100), Duration::from_secs(110));
+        PgConfig { lanes: 1, lock_max, statement_max, ..self.config() }
     }
 
     pub(crate) async fn try_open(&self, config: PgConfig) -> Result<PgStore, OpenError> {

@@ -73,6 +73,7 @@ macro_rules! store_contract {
             ]
             together: [
                 concurrent_senders_leave_no_gap
+                decisions_run_in_the_order_of_their_first_polls
                 commits_are_heard_once_in_order_before_the_answer
                 message_numbers_are_unique_and_grow
                 a_dropped_send_is_whole_or_absent

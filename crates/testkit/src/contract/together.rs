@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::future::Future;
 
-use futures_util::FutureExt;
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tidings_domain::change::Change;
 use tidings_domain::decision::transact;
 use tidings_domain::id::ThreadId;
@@ -38,6 +39,24 @@ fn send(
     let rule = sending(fixture.draft(thread, sender, text, None));
     let fixture = fixture.clone();
     async move { fixture.does(rule).await.message }
+}
+
+/// 64 sends that are polled once each, in order, and finished in any: their seqs are in the order of the polls.
+pub async fn decisions_run_in_the_order_of_their_first_polls(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let going = FuturesUnordered::new();
+    let mut sent = Vec::new();
+    for n in 0..64 {
+        let mut send = Box::pin(send(fixture, thread, ALICE, &format!("message {n}")));
+        match send.as_mut().now_or_never() {
+            Some(message) => sent.push(message),
+            None => going.push(send),
+        }
+    }
+    sent.extend(going.collect::<Vec<_>>().await);
+    sent.sort_unstable_by_key(|message| message.seq);
+    let texts: Vec<&str> = sent.iter().map(|message| message.body.as_str()).collect();
+    assert_eq!(texts, (0..64).map(|n| format!("message {n}")).collect::<Vec<_>>());
 }
 
 /// 120 sends by three people into two threads: each thread has seqs 1 to n, and modseqs without a gap.

@@ -1,9 +1,10 @@
 //! What everyone hears comes in one order, and an answer comes behind what it answers.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use serde_json::json;
-use tidings_testkit::{ALICE, BOB, block_on};
+use tidings_testkit::{ALICE, BOB, block_on, eventually};
 
 use crate::client::{Client, Packet, message};
 use crate::world::World;
@@ -108,5 +109,43 @@ fn one_connection_may_speak_two_dialects() {
         for client in [&mut campaigner, &mut groupie] {
             assert_eq!(client.event("newMessage").await["content"], "to all");
         }
+    });
+}
+
+/// One client's sends are all with the store at once, in the order sent; what it says after them waits for them.
+#[test]
+fn one_clients_sends_overlap_in_order() {
+    block_on(async {
+        let world = World::new().await;
+        let thread = world.thread(&[ALICE, BOB]).await;
+        let mut alice = world.campaigner(ALICE).await;
+        alice.joins(thread).await;
+        world.control.hold_answers();
+        let mut asked = Vec::new();
+        for index in 0..20 {
+            asked.push(alice.ask("sendMessage", &message(thread, &format!("message {index}"))).await);
+        }
+        let after = alice.ask("joinThread", &json!({ "threadId": thread.to_string() })).await;
+        eventually("all are with the store", || world.control.unanswered.load(Ordering::SeqCst) == 20).await;
+        world.control.let_answers_go();
+        let (_, heard) = alice.answer(after).await;
+        let mut acked: Vec<(u64, String, u64)> = heard
+            .iter()
+            .filter_map(|packet| match packet {
+                Packet::Ack(id, answer) => {
+                    let message = &answer["message"];
+                    Some((*id, message["content"].as_str()?.to_owned(), message["seq"].as_u64()?))
+                }
+                _ => None,
+            })
+            .collect();
+        acked.sort_unstable();
+        let want: Vec<(u64, String, u64)> = asked
+            .into_iter()
+            .zip(0..)
+            .map(|(id, index)| (id, format!("message {index}"), index + 1))
+            .collect();
+        assert_eq!(acked, want, "all of them, in the order sent, before what was said after them");
+        assert_eq!(acks_are_behind_echoes(&heard), (1..=20).collect::<Vec<_>>());
     });
 }

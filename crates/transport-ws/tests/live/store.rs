@@ -40,6 +40,9 @@ pub(crate) struct Control {
     pub(crate) decision_panics: AtomicBool,
     /// How many reads came, are at the gate now, and were at the gate at once.
     pub(crate) reads: AtomicUsize,
+    answering: watch::Sender<bool>,
+    /// How many decisions are stored and not yet answered.
+    pub(crate) unanswered: AtomicUsize,
     waiting: AtomicUsize,
     pub(crate) waiting_most: AtomicUsize,
 }
@@ -55,6 +58,14 @@ impl Control {
 
     pub(crate) fn let_reads_go(&self) {
         self.open.send_replace(true);
+    }
+
+    pub(crate) fn hold_answers(&self) {
+        self.answering.send_replace(false);
+    }
+
+    pub(crate) fn let_answers_go(&self) {
+        self.answering.send_replace(true);
     }
 
     pub(crate) fn waiting(&self) -> usize {
@@ -88,6 +99,8 @@ impl GatedStore {
             panicking: AtomicUsize::new(0),
             decision_panics: AtomicBool::new(false),
             reads: AtomicUsize::new(0),
+            answering: watch::Sender::new(true),
+            unanswered: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             waiting_most: AtomicUsize::new(0),
         };
@@ -103,7 +116,12 @@ impl GatedStore {
 impl ThreadRepository for GatedStore {
     async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError> {
         assert!(!self.control.decision_panics.swap(false, Ordering::SeqCst), "a decision panics, as asked");
-        self.inner.transact(decision).await
+        self.inner.transact(decision).await?;
+        self.control.unanswered.fetch_add(1, Ordering::SeqCst);
+        let mut answering = self.control.answering.subscribe();
+        answering.wait_for(|answering| *answering).await.expect("the control outlives its store");
+        self.control.unanswered.fetch_sub(1, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn create(&self, new: NewThread) -> Result<(Thread, bool), StoreError> {

@@ -1,5 +1,7 @@
 //! What clients say over the socket, and what they are told in answer (contract section 4).
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use tidings_domain::error::Classify;
 use tidings_domain::messaging::{
@@ -18,6 +20,7 @@ pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
         name: "joinThread",
         about: "Follow a thread on this socket",
+        overlaps: false,
         decode: |args| Ok(Intent::Join(thread_id(&first::<InThreadJson>(args)?.thread_id)?)),
         reply: |_, result| match result {
             Ok(Answer::Joined(thread)) => {
@@ -31,6 +34,7 @@ pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
         name: "leaveThread",
         about: "Follow it no longer",
+        overlaps: false,
         decode: |args| Ok(Intent::Leave(thread_id(&first::<InThreadJson>(args)?.thread_id)?)),
         reply: |_, result| match result {
             Ok(Answer::Left(thread)) => told("threadLeft", &ThreadIdJson { thread_id: thread.to_string() }),
@@ -38,25 +42,33 @@ pub(super) const INBOUND: &[Inbound] = &[
             Err(_) => failed("Failed to leave thread", result),
         },
     },
-    Inbound { name: "sendMessage", about: "Send a message", decode: send_message, reply: sent },
+    Inbound {
+        name: "sendMessage",
+        about: "Send a message",
+        overlaps: true,
+        decode: send_message,
+        reply: sent,
+    },
     Inbound {
         name: "markAsRead",
         about: "Mark as read up to a message, or a whole thread; a messageId wins",
+        overlaps: false,
         decode: mark_as_read,
         reply: |_, result| match result {
-            Ok(_) => Replies { emit: Vec::new(), ack: Some(json(&SuccessJson { success: true })) },
+            Ok(_) => Replies { emit: Vec::new(), ack: Some(SUCCESS) },
             Err(_) => failed("Failed to mark as read", result),
         },
     },
     Inbound {
         name: "typing",
         about: "Show or end typing",
+        overlaps: false,
         decode: |args| {
             let asked: TypingJson = first(args)?;
             Ok(Intent::Typing { thread: thread_id(&asked.thread_id)?, typing: asked.is_typing })
         },
         reply: |_, result| match result {
-            Ok(_) => Replies { emit: Vec::new(), ack: Some(json(&SuccessJson { success: true })) },
+            Ok(_) => Replies { emit: Vec::new(), ack: Some(SUCCESS) },
             Err(EventError::Access(ReadError::NotAMember)) => failed("Access denied to this thread", result),
             Err(_) => failed("Failed to set typing", result),
         },
@@ -69,10 +81,8 @@ struct ThreadIdJson {
     thread_id: String,
 }
 
-#[derive(Debug, Serialize)]
-struct SuccessJson {
-    success: bool,
-}
+/// What went well and has nothing more to say. Never made anew: every typing is answered so, asked for or not.
+const SUCCESS: Cow<'static, str> = Cow::Borrowed(r#"{"success":true}"#);
 
 /// The `error` event. `code` is foreseen by the contract; `detail` is an addition for the client's developer.
 #[derive(Debug, Serialize)]
@@ -113,7 +123,7 @@ fn sent(actor: &Actor, result: Result<&Answer, &EventError>) -> Replies {
             let Answer::Executed(outcome) = answer else { return Replies::default() };
             let Outcome::Sent(sent) = outcome.as_ref() else { return Replies::default() };
             let message = MessageJson::from(&sent.message).duplicate(sent.duplicate);
-            Replies { emit: Vec::new(), ack: Some(json(&SentJson { success: true, message })) }
+            Replies { emit: Vec::new(), ack: Some(json(&SentJson { success: true, message }).into()) }
         }
         Err(EventError::Command(CommandError::Send(SendError::Denied(_)))) => {
             failed(&errors::role_may_not_send(actor), result)
@@ -133,7 +143,7 @@ fn mark_as_read(args: &[&str]) -> Result<Intent, Refusal> {
 }
 
 fn told(event: &'static str, payload: &impl Serialize) -> Replies {
-    Replies { emit: vec![Frame::new(event, payload)], ack: Some(json(&SuccessJson { success: true })) }
+    Replies { emit: vec![Frame::new(event, payload)], ack: Some(SUCCESS) }
 }
 
 fn failed(message: &str, result: Result<&Answer, &EventError>) -> Replies {
@@ -148,7 +158,7 @@ fn failed(message: &str, result: Result<&Answer, &EventError>) -> Replies {
     };
     Replies {
         emit: vec![Frame::new("error", &ErrorJson { message, code, detail: detail.clone() })],
-        ack: Some(json(&FailedJson { success: false, error: message, code, detail, retryable })),
+        ack: Some(json(&FailedJson { success: false, error: message, code, detail, retryable }).into()),
     }
 }
 
@@ -162,7 +172,7 @@ pub(super) fn unknown(event: &str) -> Replies {
         detail,
         retryable: false,
     };
-    Replies { emit: Vec::new(), ack: Some(json(&told)) }
+    Replies { emit: Vec::new(), ack: Some(json(&told).into()) }
 }
 
 /// The token: `auth.token` as it is, or the `Authorization` header without its `Bearer `.

@@ -1,6 +1,7 @@
 //! The one task of a session: reads, handles, writes, keeps time, takes leave.
 
 mod clock;
+mod overlap;
 mod traffic;
 
 use std::collections::VecDeque;
@@ -11,6 +12,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::overlap::Overlap;
 use super::connection::wake;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
@@ -28,6 +30,7 @@ pub(crate) struct Driver<P: Protocol> {
     /// Away while a job is being handled, gone when closed.
     session: Option<P::Session>,
     running: Option<Running<P::Session>>,
+    overlap: Overlap,
     /// What a nudge has brought; it goes before the inbox.
     urgent: Option<P::Job>,
     inbox: VecDeque<(P::Job, usize)>,
@@ -87,6 +90,7 @@ impl<P: Protocol> Driver<P> {
             receiver,
             session: Some(session),
             running: None,
+            overlap: Overlap::default(),
             urgent: None,
             inbox: VecDeque::new(),
             inbox_bytes: 0,
@@ -157,6 +161,7 @@ impl<P: Protocol> Driver<P> {
         self.engine.protocol.ending(&mut self.receiver);
         if reason.is_servers_choice() {
             self.inbox.clear();
+            self.overlap.next_waits = false;
             self.inbox_bytes = 0;
         }
         if reason == Reason::Slow {
@@ -170,7 +175,7 @@ impl<P: Protocol> Driver<P> {
 
     /// Drives what is being handled, and begins what is next.
     fn work(&mut self, cx: &mut Context<'_>) -> bool {
-        let mut progress = false;
+        let mut progress = self.overlap.advance(cx);
         loop {
             if let Some(running) = &mut self.running {
                 let Poll::Ready(session) = running.as_mut().poll(cx) else { return progress };
@@ -184,6 +189,11 @@ impl<P: Protocol> Driver<P> {
                 progress = true;
                 // What has been handled may have ended the session, or established it.
                 self.look();
+            }
+            progress |= self.begin(cx);
+            if self.urgent.is_none() && !self.overlap.is_empty() {
+                // What is next waits until they are done, and so does the end.
+                return progress;
             }
             let ending = self.leaving.as_ref().map(|leaving| leaving.reason);
             let job = self.next_job();
@@ -211,6 +221,7 @@ impl<P: Protocol> Driver<P> {
             return Some(job);
         }
         let (job, weight) = self.inbox.pop_front()?;
+        self.overlap.next_waits = false;
         self.inbox_bytes -= weight;
         Some(job)
     }
@@ -247,7 +258,7 @@ impl<P: Protocol> Driver<P> {
             state.sleeper = Some(cx.waker().clone());
         }
         drop(state);
-        if self.inbox.is_empty() {
+        if self.inbox.is_empty() && self.inbox.capacity() > 0 {
             // An idle connection keeps nothing that it does not need.
             self.inbox = VecDeque::new();
         }
@@ -260,10 +271,12 @@ impl<P: Protocol> Future for Driver<P> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = self.get_mut();
+        // Once the socket has nothing more it wakes the task when it has, and need not be asked in every round.
+        let mut dry = false;
         for _ in 0..ROUNDS {
             this.look();
             let worked = this.work(cx);
-            let read = this.read(cx);
+            let read = (!dry || this.leaving.is_some()) && this.read(cx, &mut dry);
             let ticked = this.tick();
             this.write(cx);
             if this.is_done() {

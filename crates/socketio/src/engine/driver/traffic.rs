@@ -29,8 +29,8 @@ impl<P: Protocol> Driver<P> {
                 || (self.inbox.len() < config.inbox_messages && self.inbox_bytes < bytes))
     }
 
-    /// Receives as long as the inbox has room.
-    pub(super) fn read(&mut self, cx: &mut Context<'_>) -> bool {
+    /// Receives as long as the inbox has room. `dry`: the socket has nothing more, and will wake the task.
+    pub(super) fn read(&mut self, cx: &mut Context<'_>, dry: &mut bool) -> bool {
         let mut progress = false;
         for _ in 0..READS_PER_ROUND {
             if self.leaving.is_some() {
@@ -41,7 +41,10 @@ impl<P: Protocol> Driver<P> {
             }
             let packet = match &mut self.socket {
                 Some(socket) => match socket.poll_read(cx) {
-                    Poll::Pending => return progress,
+                    Poll::Pending => {
+                        *dry = true;
+                        return progress;
+                    }
                     Poll::Ready(packet) => packet,
                 },
                 None => match self.next_posted() {
@@ -87,6 +90,10 @@ impl<P: Protocol> Driver<P> {
         };
         let weight = message.size();
         if let Some(job) = self.engine.protocol.receive(&mut self.receiver, message)? {
+            if self.inbox.capacity() == 0 {
+                // Nearly always one at a time: room for that one alone.
+                self.inbox.reserve_exact(1);
+            }
             self.inbox.push_back((job, weight));
             self.inbox_bytes += weight;
         }
