@@ -122,6 +122,9 @@ pub(crate) async fn accept(
             connection.serve(answer, stop).await;
             drop((place, permit));
         });
+        // When all clients of a server come back at once, the system keeps those that have not been accepted yet; here
+        // they would all be in the way of those who are already being served.
+        tokio::task::yield_now().await;
     }
 }
 
