@@ -25,6 +25,8 @@ pub struct Machine {
     pub memory_mib: u64,
     /// The kernel.
     pub kernel: String,
+    /// How TCP controls congestion.
+    pub congestion: String,
     /// Programs and what they call their version.
     pub programs: Vec<String>,
     /// The median time of an `fdatasync` after writing a page, in microseconds.
@@ -45,12 +47,15 @@ impl Machine {
         let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
         let memory: u64 = memory.split(' ').next().and_then(|kib| kib.parse().ok()).unwrap_or_default();
         let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+        let congestion =
+            std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control").unwrap_or_default();
         let postgres = postgres_programs.join("postgres");
         Ok(Self {
             processor: field("/proc/cpuinfo", "model name").unwrap_or_default(),
             cores: std::thread::available_parallelism()?.get(),
             memory_mib: memory / 1024,
             kernel: format!("Linux {}", kernel.trim()),
+            congestion: congestion.trim().to_owned(),
             programs: [
                 version(Path::new("node"), "node"),
                 version(&postgres, ""),

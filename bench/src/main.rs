@@ -31,6 +31,9 @@ struct Cli {
     out: PathBuf,
 }
 
+/// How often an interrupted run tries to remove its folder.
+const REMOVALS_MAX: usize = 100;
+
 fn main() -> ExitCode {
     match run(&Cli::parse()) {
         Ok(true) => ExitCode::SUCCESS,
@@ -68,6 +71,7 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
         say(&format!("{}: {}", workload.id, workload.title));
         if let Err(error) = workload.run(&stage, &mut results, &mut say_line) {
             say(&format!("  failed: {error:#}"));
+            results.forget(workload.id);
             failures.push(format!("{error:#}"));
         }
     }
@@ -108,7 +112,16 @@ fn stop_on_interrupt(folder: &Path) -> anyhow::Result<()> {
     let folder = folder.to_owned();
     let stop = move || {
         say("interrupted");
-        std::fs::remove_dir_all(&folder).ok();
+        // Servers write there until they are gone, which they are with this process.
+        for _ in 0..REMOVALS_MAX {
+            match std::fs::remove_dir_all(&folder) {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => {}
+                _ => break,
+            }
+        }
+        if folder.exists() {
+            say(&format!("{} could not be removed", folder.display()));
+        }
         std::process::exit(130);
     };
     ctrlc::set_handler(stop).context("listening for Ctrl-C")

@@ -13,7 +13,10 @@ pub struct Measured {
     /// The share of its core that the generator was busy for, 0 to 1, while it measured. From 0.9 on the generator
     /// may be what limits the figures.
     pub generator_busy: f64,
-    /// The same of the server, all of its processes together.
+    /// The share that the generator's core was busy for, whoever used it: PostgreSQL is there, too. From 0.9 on what
+    /// is on that core may be what limits the figures.
+    pub generator_core_busy: f64,
+    /// The share of its core that the server was busy for, all of its processes together.
     pub server_busy: f64,
 }
 
@@ -22,7 +25,9 @@ impl std::fmt::Display for Measured {
         for (name, value) in &self.figures {
             write!(f, "{name} {}, ", Rounded(*value))?;
         }
-        write!(f, "server {:.0} %, generator {:.0} %", self.server_busy * 100.0, self.generator_busy * 100.0)
+        let [server, generator, core] =
+            [self.server_busy, self.generator_busy, self.generator_core_busy].map(|share| share * 100.0);
+        write!(f, "server {server:.0} %, generator {generator:.0} %, its core {core:.0} %")
     }
 }
 

@@ -11,8 +11,8 @@ use crate::measured::Rounded;
 use crate::programme::{GOALS, Outcome, Results, WORKLOADS};
 use crate::stage::{POSTGRES_SETTINGS, Scale};
 
-/// From here on the generator may be what limits a figure.
-const GENERATOR_LIMITS: f64 = 0.9;
+/// From here on the generator, or what shares its core, may be what limits a figure.
+const LIMITS: f64 = 0.9;
 
 /// A run: what was measured, where, and what went wrong.
 #[derive(Debug, Serialize)]
@@ -39,7 +39,7 @@ impl<'a> Report<'a> {
         results: &'a Results,
         failures: &'a [String],
     ) -> Self {
-        let goals = GOALS.iter().filter_map(|goal| goal.outcome(results)).collect();
+        let goals = GOALS.iter().map(|goal| goal.outcome(results)).collect();
         Self { kind, machine, results, failures, goals }
     }
 
@@ -52,11 +52,20 @@ impl<'a> Report<'a> {
                 write!(text, "\n### {}: {}\n\n{table}", workload.id, workload.title).ok();
             }
         }
-        if !self.goals.is_empty() {
-            text.push_str("\n### Goals\n\n| goal | measured | met |\n|---|---|---|\n");
+        if self.goals.iter().any(|goal| goal.measured.is_some()) {
+            text.push_str("\n### Goals\n\n");
+            if self.kind != "full" {
+                text.push_str("They are meant for the full run; this one loaded less and measured for a shorter time.\n\n");
+            }
+            text.push_str("| goal | measured | met |\n|---|---|---|\n");
             for Outcome { goal, measured, met } in &self.goals {
-                let met = if *met { "yes" } else { "**no**" };
-                write!(text, "| {goal} | {} | {met} |\n", Rounded(*measured)).ok();
+                let met = match (measured, met) {
+                    (None, _) => "not measured",
+                    (_, true) => "yes",
+                    (_, false) => "**no**",
+                };
+                let measured = measured.map_or_else(String::new, |measured| Rounded(measured).to_string());
+                write!(text, "| {goal} | {measured} | {met} |\n").ok();
             }
         }
         for failure in self.failures {
@@ -66,12 +75,20 @@ impl<'a> Report<'a> {
     }
 
     fn setting(&self, scale: &Scale) -> String {
-        let Machine { processor, cores, memory_mib, kernel, programs, fdatasync_us } = self.machine;
+        let Machine { processor, cores, memory_mib, kernel, congestion, programs, fdatasync_us } =
+            self.machine;
         let settings = POSTGRES_SETTINGS.join(", ");
+        let [few, many] = scale.listed_messages;
+        let sizes = format!(
+            "{} idle connections, {} returning clients, lists of a member of {} threads with {few} and {many} messages \
+             in each, asked for {} times, {} messages in the SQLite file.",
+            scale.idle, scale.returning, scale.listed_threads, scale.lists, scale.stored
+        );
         format!(
-            "{processor}, {cores} cores, {memory_mib} MiB, {kernel}; {}; an fdatasync takes {fdatasync_us} µs.\n\
-             The {} run: {} rounds in turns, {:?} of measuring after {:?} of warming up. Servers on one core; the \
-             generator, and PostgreSQL, on the other.\nMedians of the rounds, the lowest and highest in brackets.\n\n\
+            "{processor}, {cores} cores, {memory_mib} MiB, {kernel}, {congestion}; {}; an fdatasync takes {fdatasync_us} µs.\n\
+             The {} run: {} rounds in turns, {:?} of measuring after {:?} of warming up. {sizes} Servers on one core; \
+             the generator, and PostgreSQL, on the other.\nMedians of the rounds, the lowest and highest in \
+             brackets; how busy, the highest.\n\n\
              PostgreSQL: {settings}.\n\nTidings: defaults but for this configuration:\n\n```toml\n{CONFIG}```\n",
             programs.join("; "),
             self.kind,
@@ -96,7 +113,7 @@ impl<'a> Report<'a> {
             write!(table, " {} |", name.replace('_', " ")).ok();
             line.push_str("---|");
         }
-        writeln!(table, " server busy | generator busy |\n{line}---|---|").ok()?;
+        writeln!(table, " server busy | generator busy | its core |\n{line}---|---|---|").ok()?;
         for of in self.results.of(workload) {
             write!(table, "| {} |", of.contestant).ok()?;
             for name in &names {
@@ -108,10 +125,13 @@ impl<'a> Report<'a> {
                     None => table.push_str(" |"),
                 }
             }
-            let generator = of.generator_busy();
-            let limits = if generator >= GENERATOR_LIMITS { ", **may be the limit**" } else { "" };
-            let server = of.server_busy() * 100.0;
-            writeln!(table, " {server:.0} % | {:.0} %{limits} |", generator * 100.0).ok()?;
+            let limits = |busy: f64| if busy >= LIMITS { ", **may be the limit**" } else { "" };
+            let [server, generator, core] = [of.server_busy(), of.generator_busy(), of.generator_core_busy()];
+            let shares = [server, generator, core].map(|share| share * 100.0);
+            let (by_generator, by_core) = (limits(generator), limits(core));
+            let [server, generator, core] = shares;
+            writeln!(table, " {server:.0} % | {generator:.0} %{by_generator} | {core:.0} %{by_core} |")
+                .ok()?;
         }
         Some(table)
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
-use tempfile::{NamedTempFile, TempDir};
+use tempfile::TempDir;
 use tidings_throwaway_postgres::{Cluster, Options};
 
 use crate::contestant::GENERATOR_CORE;
@@ -46,7 +46,7 @@ impl Scale {
         returning: 5_000,
         listed_threads: 10_000,
         listed_messages: [10, 100],
-        lists: 500,
+        lists: 200,
         stored: 1_000_000,
     };
 
@@ -55,10 +55,10 @@ impl Scale {
         rounds: 3,
         warm_up: Duration::from_millis(300),
         measure: Duration::from_secs(1),
-        idle: 2_000,
+        idle: 5_000,
         returning: 2_000,
-        listed_threads: 2_000,
-        listed_messages: [5, 50],
+        listed_threads: 10_000,
+        listed_messages: [1, 10],
         lists: 30,
         stored: 100_000,
     };
@@ -91,7 +91,6 @@ pub struct Stage {
     scale: Scale,
     cluster: OnceCell<Cluster>,
     slow_cluster: OnceCell<Cluster>,
-    shim: OnceCell<NamedTempFile>,
 }
 
 impl Stage {
@@ -101,13 +100,14 @@ impl Stage {
     /// Of the file system.
     pub fn new(workspace: &Path, scale: Scale) -> anyhow::Result<Self> {
         let scratch = tempfile::Builder::new().prefix("tidings-bench-").tempdir()?;
+        // The database server runs as another user, and loads the shim from here.
+        std::fs::set_permissions(scratch.path(), Permissions::from_mode(0o755))?;
         Ok(Self {
             scratch,
             workspace: workspace.to_owned(),
             scale,
             cluster: OnceCell::new(),
             slow_cluster: OnceCell::new(),
-            shim: OnceCell::new(),
         })
     }
 
@@ -167,16 +167,10 @@ impl Stage {
     /// # Errors
     /// As [`Self::cluster`], and when the shim has not been built.
     pub fn slow_cluster(&self) -> anyhow::Result<&Cluster> {
-        // The server's user may not look into other people's folders.
-        if let Some(cluster) = self.slow_cluster.get() {
-            return Ok(cluster);
-        }
-        let shim = tempfile::Builder::new().prefix("tidings-bench-").suffix(".so").tempfile()?;
         let built = self.workspace.join("target/bench/fsync-delay.so");
-        std::fs::copy(&built, shim.path()).with_context(|| format!("copying {}", built.display()))?;
-        std::fs::set_permissions(shim.path(), Permissions::from_mode(0o755))?;
-        let preload = shim.path().to_str().context("the path of the shim is not UTF-8")?.to_owned();
-        self.shim.get_or_init(|| shim);
+        let shim = self.folder().join("fsync-delay.so");
+        std::fs::copy(&built, &shim).with_context(|| format!("copying {}", built.display()))?;
+        let preload = shim.to_str().context("the path of the shim is not UTF-8")?.to_owned();
         let micros = DELAY.as_micros().to_string();
         started(&self.slow_cluster, vec![("LD_PRELOAD".into(), preload), ("FSYNC_DELAY_US".into(), micros)])
     }

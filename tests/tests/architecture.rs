@@ -166,6 +166,22 @@ const RULES: &[Rule] = &[
         tests: &[],
         outside: Outside::Only(&["anyhow", "rustix", "tempfile"]),
     },
+    Rule {
+        // Drives servers from outside, and embeds one.
+        krate: "tidings-bench",
+        workspace: &[
+            "tidings-domain",
+            "tidings-wire",
+            "tidings-system",
+            "tidings-socketio",
+            "tidings-transport-ws",
+            "tidings-storage-memory",
+            "tidings-tests",
+            "tidings-throwaway-postgres",
+        ],
+        tests: &[],
+        outside: Outside::AnyBut(DATABASES),
+    },
     Rule { krate: "xtask", workspace: &[], tests: &[], outside: Outside::AnyBut(&["sqlx", "tokio"]) },
 ];
 

@@ -2,13 +2,18 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use anyhow::{Context, ensure};
 
-use super::process::{Running, SERVER_CORE, Started, free_address, pinned};
+use super::process::{GENERATOR_CORE, Running, SERVER_CORE, Started, free_address, pinned};
 use crate::fixture::Thread;
 use crate::measured::Measured;
 use crate::stage::Stage;
+use crate::workload::Window;
+
+/// How long a program of PostgreSQL may take: the longest loads a million messages.
+const COMMAND_MAX: Duration = Duration::from_secs(600);
 
 /// What Socket.IO runs on in Node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,16 +83,24 @@ impl Peer {
 /// # Errors
 /// What `pgbench` said.
 pub fn pgbench(stage: &Stage, url: &str, script: &str, clients: usize) -> anyhow::Result<Measured> {
-    let seconds = stage.scale().window().measure.as_secs().max(2);
-    let mut command = pinned(SERVER_CORE, &stage.postgres_programs().join("pgbench"));
-    command
-        .args(["--no-vacuum", "--protocol=prepared", "--jobs=1"])
-        .arg(format!("--client={clients}"))
-        .arg(format!("--time={seconds}"))
-        .arg("--file")
-        .arg(stage.peers().join("pgbench").join(script))
-        .arg(url);
-    let said = output(&mut command)?;
+    let Window { warm_up, measure } = stage.scale().window();
+    let run = |time: Duration| {
+        let mut command = pinned(SERVER_CORE, Path::new("timeout"));
+        command
+            .arg(COMMAND_MAX.as_secs().to_string())
+            .arg(stage.postgres_programs().join("pgbench"))
+            .args(["--no-vacuum", "--protocol=prepared", "--jobs=1", "--define=n=0"])
+            .arg(format!("--define=clients={clients}"))
+            .arg(format!("--client={clients}"))
+            // It counts in whole seconds.
+            .arg(format!("--time={}", time.as_secs().max(1)))
+            .arg("--file")
+            .arg(stage.peers().join("pgbench").join(script))
+            .arg(url);
+        output(&mut command)
+    };
+    run(warm_up)?;
+    let said = run(measure)?;
     let figure = |label: &str| -> anyhow::Result<f64> {
         let line = said.lines().find_map(|line| line.strip_prefix(label)).with_context(|| said.clone())?;
         let number = line.trim_start_matches(" = ").split(' ').next().unwrap_or_default();
@@ -104,7 +117,8 @@ pub fn pgbench(stage: &Stage, url: &str, script: &str, clients: usize) -> anyhow
 /// # Errors
 /// What it said.
 pub fn psql(stage: &Stage, url: &str, script: &Path, variables: &[(&str, usize)]) -> anyhow::Result<()> {
-    let mut command = Command::new(stage.postgres_programs().join("psql"));
+    let mut command = pinned(GENERATOR_CORE, Path::new("timeout"));
+    command.arg(COMMAND_MAX.as_secs().to_string()).arg(stage.postgres_programs().join("psql"));
     command.args(["--quiet", "--no-psqlrc", "--set=ON_ERROR_STOP=1"]);
     for (name, value) in variables {
         command.arg(format!("--set={name}={value}"));

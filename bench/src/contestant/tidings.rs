@@ -25,7 +25,7 @@ http_connections_per_address = 20000
 const IMPORTED_AT_ONCE: usize = 10_000;
 /// Threads in one request of the import: its limit.
 const THREADS_AT_ONCE: usize = 1_000;
-/// When the first message of an imported thread was written; each later one, a second later.
+/// What each imported message says; its first 180 characters are used.
 const BODY: &str = "The parcel has arrived and everything in it is as we agreed. I will have the first draft of the \
 video ready on Thursday evening, so that you can look at it before the weekend, if that suits you.";
 

@@ -14,14 +14,12 @@ pub(super) fn lists<'a>(stage: &'a Stage, _: &Results) -> anyhow::Result<Vec<Tur
     let cluster = stage.cluster()?;
     let with_few = imported(stage, cluster, "w8_few", &threads, few)?;
     let Databases { tidings, nest } = Databases::filled(stage, cluster, "w8", &threads, many)?;
-    let measure = move |running: Running, lists: usize| -> anyhow::Result<Measured> {
+    let measure = move |running: Running| -> anyhow::Result<Measured> {
         during(running, |running| list::run(&running.server, &fixture::advertiser(0), lists))
     };
-    // Nest takes a hundred times as long for each.
-    let of_nest = (lists / 10).max(10);
     Ok(vec![
-        Turn::new(names::TIDINGS_POSTGRES, move || measure(with_few.start(stage)?, lists)),
-        Turn::new(names::TIDINGS_LARGE, move || measure(tidings.start(stage)?, lists)),
-        Turn::new(names::NEST, move || measure(nest.start(stage, &threads)?, of_nest)),
+        Turn::new(names::TIDINGS_POSTGRES, move || measure(with_few.start(stage)?)),
+        Turn::new(names::TIDINGS_LARGE, move || measure(tidings.start(stage)?)),
+        Turn::new(names::NEST, move || measure(nest.start(stage, &threads)?)),
     ])
 }

@@ -27,15 +27,15 @@ pub mod names {
     pub const TIDINGS_LARGE: &str = "tidings, many messages";
     /// Embedded, with threads of any size.
     pub const TIDINGS_GROUPS: &str = "tidings, embedded";
-    /// Peer (a).
+    /// Socket.IO on Node.js, with its default engine.
     pub const NODE_WS: &str = "node, ws";
-    /// Peer (b).
+    /// Socket.IO on `uWebSockets.js`.
     pub const NODE_UWS: &str = "node, uws";
-    /// Peer (c).
+    /// What the campaign marketplace runs.
     pub const NEST: &str = "nest, typeorm, postgres";
-    /// Peer (d), one write a frame.
+    /// Frames encoded beforehand, one write a frame.
     pub const RAW: &str = "raw, a write per frame";
-    /// Peer (d), frames for one socket in one write.
+    /// Frames encoded beforehand, those for one socket in one write.
     pub const RAW_COALESCED: &str = "raw, coalesced";
     /// The minimal insert.
     pub const PGBENCH_INSERT: &str = "pgbench, insert";

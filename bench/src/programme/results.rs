@@ -66,6 +66,11 @@ impl Results {
         }
     }
 
+    /// Takes a workload out that not everybody got through.
+    pub fn forget(&mut self, workload: &str) {
+        self.all.retain(|of| of.workload != workload);
+    }
+
     /// Those of a workload.
     pub fn of(&self, workload: &str) -> impl Iterator<Item = &Rounds> {
         self.all.iter().filter(move |rounds| rounds.workload == workload)
@@ -96,6 +101,12 @@ impl Rounds {
     #[must_use]
     pub fn generator_busy(&self) -> f64 {
         self.rounds.iter().map(|round| round.generator_busy).fold(0.0, f64::max)
+    }
+
+    /// The busiest that the generator's core was.
+    #[must_use]
+    pub fn generator_core_busy(&self) -> f64 {
+        self.rounds.iter().map(|round| round.generator_core_busy).fold(0.0, f64::max)
     }
 }
 

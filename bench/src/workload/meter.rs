@@ -10,6 +10,7 @@ use rustix::param::clock_ticks_per_second;
 use rustix::time::{ClockId, clock_gettime};
 
 use super::Server;
+use crate::contestant::GENERATOR_CORE;
 use crate::measured::Measured;
 
 /// The longest latency that is told apart, in nanoseconds: two minutes.
@@ -21,13 +22,14 @@ pub(super) struct Meter {
     began: Instant,
     generator: Duration,
     server: Duration,
+    core: CoreTime,
 }
 
 impl Meter {
     /// Begins to count.
     pub(super) fn start(server: &Server) -> anyhow::Result<Self> {
         let used = cpu_time(&server.pids)?;
-        Ok(Self { generator: own_cpu_time(), server: used, began: Instant::now() })
+        Ok(Self { generator: own_cpu_time(), server: used, core: CoreTime::now()?, began: Instant::now() })
     }
 
     /// What has been used since: the shares of [`Measured`], without figures, and how long it was.
@@ -36,9 +38,41 @@ impl Meter {
         let generator = own_cpu_time().saturating_sub(self.generator);
         let used = cpu_time(&server.pids)?.saturating_sub(self.server);
         let share = |used: Duration| used.as_secs_f64() / took.as_secs_f64();
-        let measured =
-            Measured { generator_busy: share(generator), server_busy: share(used), ..Measured::default() };
+        let measured = Measured {
+            generator_busy: share(generator),
+            generator_core_busy: CoreTime::now()?.busy_since(self.core),
+            server_busy: share(used),
+            ..Measured::default()
+        };
         Ok((measured, took))
+    }
+}
+
+/// What the generator's core has done since the system started, in clock ticks.
+#[derive(Debug, Clone, Copy)]
+struct CoreTime {
+    idle: u64,
+    all: u64,
+}
+
+impl CoreTime {
+    fn now() -> anyhow::Result<Self> {
+        let stat = fs::read_to_string("/proc/stat").context("reading /proc/stat")?;
+        Self::of(&stat, GENERATOR_CORE).context("the generator's core in /proc/stat")
+    }
+
+    /// Its line: user, nice, system, idle, iowait, irq, softirq, steal, and guests, who are in user already.
+    fn of(stat: &str, core: usize) -> Option<Self> {
+        let line = stat.lines().find_map(|line| line.strip_prefix(&format!("cpu{core} ")))?;
+        let ticks: Vec<u64> =
+            line.split_ascii_whitespace().take(8).map_while(|word| word.parse().ok()).collect();
+        let idle = ticks.get(3)?.saturating_add(*ticks.get(4)?);
+        Some(Self { idle, all: ticks.iter().sum() })
+    }
+
+    fn busy_since(self, before: Self) -> f64 {
+        let idle = count(self.idle.saturating_sub(before.idle));
+        1.0 - idle / count(self.all.saturating_sub(before.all)).max(1.0)
     }
 }
 
@@ -127,6 +161,14 @@ mod tests {
         let stat = "7 (a ) b) S 1 7 7 0 -1 4194560 100 0 0 0 31 11 0 0 20 0 3 0 5000 1 2";
         assert_eq!(ticks_of(stat), Some(42));
         assert_eq!(ticks_of("7 (a"), None);
+    }
+
+    #[test]
+    fn a_core_is_busy_when_it_is_not_idle() {
+        let stat = |idle: u64, user: u64| format!("cpu 9 9 9\ncpu1 {user} 0 0 {idle} 5 0 0 0 0 0\nintr 1\n");
+        let [before, after] = [stat(100, 10), stat(125, 85)].map(|stat| CoreTime::of(&stat, 1).unwrap());
+        assert!((after.busy_since(before) - 0.75).abs() < 1e-9);
+        assert!(CoreTime::of("cpu0 1 2 3 4 5 6 7 8", 1).is_none());
     }
 
     #[test]

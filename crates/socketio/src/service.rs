@@ -51,7 +51,8 @@ pub trait Service: Send + Sync + 'static {
     /// A client has sent an event that may overlap with others, such as one whose order another place keeps. What is
     /// given back goes on while later events of that kind are begun; each is polled to where it first waits before
     /// the next is begun, so that what it does until then is in the client's order. Everything else that the client
-    /// sends waits until all of them are done.
+    /// sends waits until all of them are done. A socket that the server disconnects may be
+    /// [let go of](Self::disconnect) before.
     ///
     /// # Errors
     /// The event itself, when it is to be [handled](Self::event) alone. That is the default.

@@ -101,7 +101,7 @@ impl<'a> Changed<'a> {
                     self.fields.push(thread);
                 }
                 if thread::activity(before) != thread::activity(thread) {
-                    self.activities.push(thread);
+                    self.activities.push(thread, room.put.keys());
                 }
             }
         }

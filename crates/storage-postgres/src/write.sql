@@ -26,9 +26,8 @@ with counters as (
     xid = pg_current_xact_id()
 ), active as (
   update member m set activity_at = c.activity_at
-  from unnest($40::uuid[], $41::bigint[]) c (thread_id, activity_at)
+  from unnest($40::uuid[], $41::bigint[], $42::text[]) c (thread_id, activity_at, put)
   where m.thread_id = c.thread_id and m.standing = 0 and m.activity_at is distinct from c.activity_at
-    and not exists (select from unnest($24::uuid[], $25::text[]) p (thread_id, user_id)
-      where p.thread_id = m.thread_id and p.user_id = m.user_id)
+    and m.user_id <> all (string_to_array(c.put, ' '))
 )
 select pg_current_xact_id()::text

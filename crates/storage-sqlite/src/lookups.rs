@@ -64,14 +64,26 @@ pub(crate) async fn run(
         taken.retain(|lookup| !lookup.reply.is_closed());
         let asked: BTreeSet<&UserId> = taken.iter().flat_map(|lookup| &lookup.ids).collect();
         let found = if asked.is_empty() { Ok(Vec::new()) } else { read_users(&readers, asked).await };
-        let known = found.map(|users| -> HashMap<UserId, User> {
-            users.into_iter().map(|user| (user.id.clone(), user)).collect()
-        });
-        for Lookup { ids, reply } in taken.drain(..) {
-            let answer = known.as_ref().map_err(StoreError::clone);
-            let answer = answer.map(|known| ids.iter().filter_map(|id| known.get(id)).cloned().collect());
-            // Whoever asked may have hung up meanwhile.
-            drop(reply.send(answer));
+        match found {
+            Ok(users) => {
+                let known: HashMap<UserId, User> =
+                    users.into_iter().map(|user| (user.id.clone(), user)).collect();
+                for Lookup { ids, reply } in taken.drain(..) {
+                    // Whoever asked may have hung up meanwhile.
+                    drop(reply.send(Ok(ids.iter().filter_map(|id| known.get(id)).cloned().collect())));
+                }
+            }
+            // One broken row is the fault of nobody else who is asked for.
+            Err(StoreError::Corrupt(_)) if taken.len() > 1 => {
+                for Lookup { ids, reply } in taken.drain(..) {
+                    drop(reply.send(read_users(&readers, &ids).await));
+                }
+            }
+            Err(error) => {
+                for Lookup { reply, .. } in taken.drain(..) {
+                    drop(reply.send(Err(error.clone())));
+                }
+            }
         }
     }
 }

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+use tidings_domain::error::StoreError;
 use tidings_domain::id::ThreadId;
-use tidings_domain::messaging::{Command, CommandError, Messaging, Outcome};
+use tidings_domain::messaging::{Command, CommandError, Messaging, Outcome, SendError};
 use tidings_domain::ports::Budget;
 use tidings_domain::user::User;
 use tidings_socketio::{Ack, Event};
@@ -38,14 +39,17 @@ impl Performer {
         session: &Arc<Session>,
         sender: Arc<User>,
         inbound: &'static Inbound,
-        event: &Event,
+        event: Event,
         ack: Option<Ack>,
     ) -> Result<(), Stopped> {
         let actor = &session.actor;
         let (thread, result) = if self.messaging.limiter().take(Budget::Events(&actor.user)).is_err() {
             (None, Err(EventError::Limit(TOO_MANY_EVENTS)))
         } else {
-            match decode(inbound, event) {
+            let intent = decode(inbound, &event);
+            // Its text is not needed while the store is at work.
+            drop(event);
+            match intent {
                 Ok(Intent::Execute(Command::Send(send))) => {
                     let began = Instant::now();
                     let result = self.messaging.send_shown_as(actor, Some(sender), send).await;
@@ -53,8 +57,10 @@ impl Performer {
                     self.sends.sent(&result, began.elapsed());
                     settled(result)
                 }
-                Ok(Intent::Execute(command)) => settled(self.messaging.execute(actor, command).await),
-                Ok(_) => (None, Ok(Answer::Nothing)),
+                Ok(_) => {
+                    tracing::error!(event = inbound.name, "only what goes to the store may overlap");
+                    (None, Err(EventError::Command(CommandError::Send(SendError::Store(misplaced())))))
+                }
                 Err(refusal) => (None, Err(EventError::Refused(refusal))),
             }
         };
@@ -109,6 +115,11 @@ pub(crate) fn decode(inbound: &Inbound, event: &Event) -> Result<Intent, Refusal
         Some(fault) => Err(Refusal::invalid(fault.to_string())),
         None => (inbound.decode)(&event.args().iter().collect::<Vec<_>>()),
     }
+}
+
+/// A dialect lets an event overlap that is no send.
+fn misplaced() -> StoreError {
+    StoreError::Internal("an event that is no send overlaps others".into())
 }
 
 /// What is told of a use case, and the thread behind whose news.

@@ -233,7 +233,7 @@ impl Service for DialectService {
         let ack = event.take_ack();
         let (performer, session) = (Arc::clone(&self.performer), Arc::clone(session));
         Ok(Box::pin(async move {
-            if performer.perform(&session, sender, inbound, &event, ack).await.is_err() {
+            if performer.perform(&session, sender, inbound, event, ack).await.is_err() {
                 session.socket.close(Reason::Shutdown);
             }
         }))

@@ -38,7 +38,8 @@ pub struct Config {
     /// Most bytes of messages that wait to be handled, per connection; then reading pauses. One message may
     /// go over it. Default 1 MiB.
     pub inbox_bytes: usize,
-    /// Most messages whose [remainders](super::Remainder) go on at once, per connection. Default 64.
+    /// Most messages whose [remainders](super::Remainder) go on at once, per connection; of messages of more than
+    /// `inbox_bytes` together none is begun. Default 64.
     pub max_overlapping: usize,
     /// Most frames that wait to be sent, per connection. Default 4,096.
     pub outbox_frames: usize,

@@ -109,7 +109,8 @@ pub trait Protocol: Send + Sync + 'static {
     /// turn; a job that is given back is [handled](Self::handle) as soon as no remainder is left.
     ///
     /// A remainder is polled once before the next job is begun, so remainders reach their first wait in the order of
-    /// their jobs. They go on side by side then, at most [`Config::max_overlapping`] of a session.
+    /// their jobs. They go on side by side then, at most [`Config::max_overlapping`] of a session. What a
+    /// [`Connection::nudge`] brings does not wait for them; the end of the session does.
     ///
     /// # Errors
     /// The job itself, when it has to wait. That is the default.

@@ -84,6 +84,7 @@ impl Service for Scripted {
             seen.log.lock().push(format!("slow {}", event.args().raw()));
             gate.acquire().await.unwrap().forget();
             let ack = event.take_ack().unwrap();
+            seen.log.lock().push(format!("done {}", event.args().raw()));
             ack.send_raw(event.args().raw(), Vec::new());
         }))
     }

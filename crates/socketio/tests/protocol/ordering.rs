@@ -76,8 +76,10 @@ async fn no_more_than_the_limit_overlap() {
     }
     server.logged("slow 1").await;
     let begun = || server.seen.log.lock().iter().filter(|line| line.starts_with("slow")).count();
-    // A round trip of the connection's task: what it could begin it has begun.
-    client.send("40/room,").await;
+    // The connection's task has gone on since, and begun what it could: it answers another's poll for what it says.
+    let socket = server.seen.sockets.lock()[0].clone();
+    socket.emit("news", &()).unwrap();
+    assert_eq!(client.next().await, "42[\"news\"]");
     assert_eq!(begun(), 2);
     for left in [3, 4, 4, 4] {
         server.gate.add_permits(1);
@@ -91,13 +93,17 @@ async fn no_more_than_the_limit_overlap() {
 async fn what_overlaps_is_finished_when_the_client_leaves() {
     let server = Server::start().await;
     let mut client = server.client().await;
+    let socket = server.seen.sockets.lock()[0].clone();
     client.send("420[\"slow\",0]").await;
     server.logged("slow 0").await;
     drop(client);
-    let gone = || server.seen.log.lock().iter().any(|line| line.starts_with("disconnect"));
-    assert!(!gone());
+    // The server has seen that the client is gone.
+    server.until(|| socket.emit("news", &()).unwrap() == Sent::Closed).await;
     server.gate.add_permits(1);
     server.logged("disconnect / transport close").await;
+    let log = server.seen.log.lock();
+    let at = |line: &str| log.iter().position(|logged| logged.starts_with(line));
+    assert!(at("done 0") < at("disconnect") && at("done 0").is_some(), "{log:?}");
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgArguments;
 use sqlx::query::QueryScalar;
 use tidings_domain::context::ContextRef;
+use tidings_domain::id::UserId;
 use tidings_domain::page::ENTRY_MEMBERS_MAX;
 use tidings_domain::thread::Thread;
 use uuid::Uuid;
@@ -73,16 +74,19 @@ impl Counters {
 pub(super) struct Activities {
     id: Vec<Uuid>,
     activity: Vec<Option<i64>>,
+    /// The members whose rows are written anyhow. An array of arrays would need all of one length; ids hold no spaces.
+    put: Vec<String>,
 }
 
 impl Activities {
-    pub(super) fn push(&mut self, thread: &Thread) {
+    pub(super) fn push<'a>(&mut self, thread: &Thread, put: impl Iterator<Item = &'a UserId>) {
         self.id.push(*thread.id.as_uuid());
         self.activity.push(activity(thread));
+        self.put.push(put.map(UserId::as_str).collect::<Vec<_>>().join(" "));
     }
 
     pub(super) fn bind(self, query: Write<'_>) -> Write<'_> {
-        query.bind(self.id).bind(self.activity)
+        query.bind(self.id).bind(self.activity).bind(self.put)
     }
 }
 

@@ -1,19 +1,37 @@
 //! What goes on while later jobs are begun.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::Driver;
-use crate::engine::{Protocol, Remainder};
+use crate::engine::{Config, Protocol, Remainder};
 
 /// The remainders of a session.
 #[derive(Default)]
 pub(super) struct Overlap {
     /// `None` when there are none: an idle connection keeps nothing that it does not need.
-    going: Option<FuturesUnordered<Remainder>>,
+    going: Option<FuturesUnordered<Weighed>>,
+    /// The sizes of the messages that they came from, together.
+    bytes: usize,
     /// The next job has been asked for and is to wait until none is left.
     pub(super) next_waits: bool,
+}
+
+/// A remainder and the size of the message that it came from.
+struct Weighed {
+    remainder: Remainder,
+    weight: usize,
+}
+
+impl Future for Weighed {
+    type Output = usize;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<usize> {
+        self.remainder.as_mut().poll(cx).map(|()| self.weight)
+    }
 }
 
 impl Overlap {
@@ -21,14 +39,16 @@ impl Overlap {
         self.going.is_none()
     }
 
-    fn count(&self) -> usize {
-        self.going.as_ref().map_or(0, FuturesUnordered::len)
+    fn has_room(&self, config: &Config) -> bool {
+        let Some(going) = &self.going else { return true };
+        going.len() < config.max_overlapping && self.bytes < config.inbox_bytes
     }
 
     /// Takes a remainder to where it first waits, and keeps it from there.
-    fn take(&mut self, mut remainder: Remainder, cx: &mut Context<'_>) {
+    fn take(&mut self, mut remainder: Remainder, weight: usize, cx: &mut Context<'_>) {
         if remainder.as_mut().poll(cx).is_pending() {
-            self.going.get_or_insert_default().push(remainder);
+            self.bytes += weight;
+            self.going.get_or_insert_default().push(Weighed { remainder, weight });
         }
     }
 
@@ -38,7 +58,10 @@ impl Overlap {
         let mut progress = false;
         loop {
             match going.poll_next_unpin(cx) {
-                Poll::Ready(Some(())) => progress = true,
+                Poll::Ready(Some(weight)) => {
+                    self.bytes -= weight;
+                    progress = true;
+                }
                 Poll::Ready(None) => {
                     self.going = None;
                     return true;
@@ -53,13 +76,13 @@ impl<P: Protocol> Driver<P> {
     /// Begins what is next, as long as it need not wait for what goes on; whether anything was begun.
     pub(super) fn begin(&mut self, cx: &mut Context<'_>) -> bool {
         let mut progress = false;
-        while !self.overlap.next_waits && self.overlap.count() < self.engine.config.max_overlapping {
+        while !self.overlap.next_waits && self.overlap.has_room(&self.engine.config) {
             let Some(session) = &mut self.session else { break };
             let Some((job, weight)) = self.inbox.pop_front() else { break };
             match self.engine.protocol.begin(session, job) {
                 Ok(remainder) => {
                     self.inbox_bytes -= weight;
-                    self.overlap.take(remainder, cx);
+                    self.overlap.take(remainder, weight, cx);
                     progress = true;
                 }
                 Err(job) => {
