@@ -65,11 +65,11 @@ impl<'a> Report<'a> {
                     (_, false) => "**no**",
                 };
                 let measured = measured.map_or_else(String::new, |measured| Rounded(measured).to_string());
-                write!(text, "| {goal} | {measured} | {met} |\n").ok();
+                writeln!(text, "| {goal} | {measured} | {met} |").ok();
             }
         }
         for failure in self.failures {
-            write!(text, "\nNot measured: {failure}\n").ok();
+            writeln!(text, "\nNot measured: {failure}").ok();
         }
         text
     }

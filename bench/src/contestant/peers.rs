@@ -73,7 +73,7 @@ impl Peer {
             .env("PORT", address.port().to_string())
             .env("JWT_SECRET", stage.secret())
             .env("FIXTURE", fixture);
-        Running::start(command, address, stage.secret(), Started::Says, stage.log("peer"))
+        Running::start(command, address, stage.secret(), Started::Says, &stage.log("peer"))
     }
 }
 

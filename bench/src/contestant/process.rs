@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -64,9 +64,9 @@ impl Running {
         address: SocketAddr,
         secret: &str,
         started: Started,
-        log: PathBuf,
+        log: &Path,
     ) -> anyhow::Result<Self> {
-        let output = File::create(&log).with_context(|| format!("making {}", log.display()))?;
+        let output = File::create(log).with_context(|| format!("making {}", log.display()))?;
         let begun = Instant::now();
         let child = command
             .stdin(Stdio::null())
@@ -79,7 +79,7 @@ impl Running {
         let mut running = Self { child, server, took: Duration::ZERO };
         loop {
             let there = match started {
-                Started::Says => said(&log, "listening"),
+                Started::Says => said(log, "listening"),
                 Started::Ready => is_ready(address),
             };
             if there {
@@ -88,7 +88,7 @@ impl Running {
             }
             let ended = running.child.try_wait()?;
             if ended.is_some() || begun.elapsed() > START_MAX {
-                let output = std::fs::read_to_string(&log).unwrap_or_default();
+                let output = std::fs::read_to_string(log).unwrap_or_default();
                 let how =
                     ended.map_or_else(|| format!("not there after {START_MAX:?}"), |how| how.to_string());
                 bail!("{command:?}: {how}\n{output}");

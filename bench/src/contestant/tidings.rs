@@ -73,7 +73,7 @@ impl Tidings {
             Store::Postgres(url) => command.args(["--database-url", url]),
             Store::Sqlite(_) => &mut command,
         };
-        Running::start(command, address, stage.secret(), Started::Ready, stage.log("tidings"))
+        Running::start(command, address, stage.secret(), Started::Ready, &stage.log("tidings"))
     }
 
     /// Brings in threads with as many messages each, all read but the last, through the import of the host API.

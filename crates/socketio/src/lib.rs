@@ -74,7 +74,7 @@ mod socket;
 
 pub use config::Config;
 pub use encoded::{EncodeError, Encoded};
-pub use engine::{Body, Handshake, Peer, Remainder, Sent, Transport};
+pub use engine::{Begun, Body, Handshake, Peer, Remainder, Sent, Transport};
 pub use event::{Ack, Args, DecodeError, Event, Fault, Placeholder};
 pub use id::{Id, NotAnId};
 pub use origins::Origins;

@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
 use crate::codec::Text;
-use crate::engine::{Body, Handshake, Remainder};
+use crate::engine::{Begun, Body, Handshake};
 use crate::{EncodeError, Encoded, Event, Reason, Socket};
 
 /// What happens in the namespaces. One value serves all connections.
@@ -53,12 +53,10 @@ pub trait Service: Send + Sync + 'static {
     /// the next is begun, so that what it does until then is in the client's order. Everything else that the client
     /// sends waits until all of them are done. A socket that the server disconnects may be
     /// [let go of](Self::disconnect) before.
-    ///
-    /// # Errors
-    /// The event itself, when it is to be [handled](Self::event) alone. That is the default.
-    fn begin(&self, session: &mut Self::Session, event: Event) -> Result<Remainder, Event> {
+    /// By default every event waits, and is [handled](Self::event) alone.
+    fn begin(&self, session: &mut Self::Session, event: Event) -> Begun<Event> {
         let _ = session;
-        Err(event)
+        Begun::Waits(event)
     }
 
     /// A client has sent an event.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::socket::{self as codec, Kind};
 use crate::codec::{Text, json};
-use crate::engine::{Body, Connection, Handshake, Message, Protocol, Remainder};
+use crate::engine::{Begun, Body, Connection, Handshake, Message, Protocol};
 use crate::event::{self, Args, Fault, Name};
 use crate::socket::Client;
 use crate::{Ack, Config, Connect, Encoded, Event, Id, Reason, Recovery, Refused, Service, Socket};
@@ -343,17 +343,19 @@ impl<S: Service> Protocol for Namespaces<S> {
         receiver.client.abandon_all();
     }
 
-    fn begin(&self, session: &mut Self::Session, job: Job) -> Result<Remainder, Job> {
-        let Job::Event { namespace, id, name, args } = job else { return Err(job) };
+    fn begin(&self, session: &mut Self::Session, job: Job) -> Begun<Job> {
+        let Job::Event { namespace, id, name, args } = job else { return Begun::Waits(job) };
         let member = match session.member(&namespace) {
             // Those who were disconnected are let go first.
             Some(at) if session.outsider().is_none() => session.members.get_mut(at),
             _ => None,
         };
-        let Some(member) = member else { return Err(Job::Event { namespace, id, name, args }) };
+        let Some(member) = member else { return Begun::Waits(Job::Event { namespace, id, name, args }) };
         let ack = id.map(|id| Ack { socket: member.socket.clone(), id });
-        let begun = self.service.begin(&mut member.session, Event { name, args, ack });
-        begun.map_err(|Event { name, args, .. }| Job::Event { namespace, id, name, args })
+        match self.service.begin(&mut member.session, Event { name, args, ack }) {
+            Begun::GoesOn(remainder) => Begun::GoesOn(remainder),
+            Begun::Waits(Event { name, args, .. }) => Begun::Waits(Job::Event { namespace, id, name, args }),
+        }
     }
 
     async fn handle(&self, session: &mut Self::Session, job: Job) {

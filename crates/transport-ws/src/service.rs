@@ -13,7 +13,7 @@ use tidings_domain::ports::{Budget, TokenVerifier, TooMany};
 use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Actor, Identity};
 pub use tidings_socketio::Origins;
-use tidings_socketio::{Accepted, Body, Connect, Event, Reason, Remainder, Service, Socket};
+use tidings_socketio::{Accepted, Begun, Body, Connect, Event, Reason, Service, Socket};
 use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Intent, Refused};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -223,16 +223,16 @@ impl Service for DialectService {
         }
     }
 
-    fn begin(&self, known: &mut Known, mut event: Event) -> Result<Remainder, Event> {
-        let Some(Here { session, .. }) = &known.0 else { return Err(event) };
+    fn begin(&self, known: &mut Known, mut event: Event) -> Begun<Event> {
+        let Some(Here { session, .. }) = &known.0 else { return Begun::Waits(event) };
         let inbound = session.dialect.event(event.name()).filter(|inbound| inbound.overlaps);
         // Who is not known has to be asked for first, and other sends would pass by meanwhile.
         let Some((inbound, sender)) = inbound.zip(self.messaging.remembered(&session.actor.user)) else {
-            return Err(event);
+            return Begun::Waits(event);
         };
         let ack = event.take_ack();
         let (performer, session) = (Arc::clone(&self.performer), Arc::clone(session));
-        Ok(Box::pin(async move {
+        Begun::GoesOn(Box::pin(async move {
             if performer.perform(&session, sender, inbound, event, ack).await.is_err() {
                 session.socket.close(Reason::Shutdown);
             }

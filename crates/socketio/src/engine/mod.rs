@@ -15,6 +15,7 @@ mod server;
 mod upgrade;
 mod websocket;
 
+use std::fmt;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -59,6 +60,23 @@ impl Message {
 
 /// What remains to be done about a job while those after it are begun.
 pub type Remainder = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// What came of an attempt to begin something out of turn.
+pub enum Begun<T> {
+    /// It goes on beside what comes after it.
+    GoesOn(Remainder),
+    /// It is given back, to be done when all before it is done.
+    Waits(T),
+}
+
+impl<T> fmt::Debug for Begun<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::GoesOn(_) => "GoesOn",
+            Self::Waits(_) => "Waits",
+        })
+    }
+}
 
 /// What is spoken over Engine.IO sessions.
 ///
@@ -111,12 +129,10 @@ pub trait Protocol: Send + Sync + 'static {
     /// A remainder is polled once before the next job is begun, so remainders reach their first wait in the order of
     /// their jobs. They go on side by side then, at most [`Config::max_overlapping`] of a session. What a
     /// [`Connection::nudge`] brings does not wait for them; the end of the session does.
-    ///
-    /// # Errors
-    /// The job itself, when it has to wait. That is the default.
-    fn begin(&self, session: &mut Self::Session, job: Self::Job) -> Result<Remainder, Self::Job> {
+    /// By default every job waits.
+    fn begin(&self, session: &mut Self::Session, job: Self::Job) -> Begun<Self::Job> {
         let _ = session;
-        Err(job)
+        Begun::Waits(job)
     }
 
     /// Does a job.

@@ -15,7 +15,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
 use tidings_socketio::{
-    Accepted, Body, Config, Connect, Encoded, Event, Origins, Reason, Refused, Remainder, Service, Socket,
+    Accepted, Begun, Body, Config, Connect, Encoded, Event, Origins, Reason, Refused, Service, Socket,
     SocketIo,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -75,12 +75,12 @@ impl Service for Scripted {
         Ok(Accepted::new(socket).pid("private").frames(vec![first]))
     }
 
-    fn begin(&self, _: &mut Socket, mut event: Event) -> Result<Remainder, Event> {
+    fn begin(&self, _: &mut Socket, mut event: Event) -> Begun<Event> {
         if event.name() != "slow" {
-            return Err(event);
+            return Begun::Waits(event);
         }
         let (seen, gate) = (Arc::clone(&self.seen), Arc::clone(&self.gate));
-        Ok(Box::pin(async move {
+        Begun::GoesOn(Box::pin(async move {
             seen.log.lock().push(format!("slow {}", event.args().raw()));
             gate.acquire().await.unwrap().forget();
             let ack = event.take_ack().unwrap();

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
 use super::Driver;
-use crate::engine::{Config, Protocol, Remainder};
+use crate::engine::{Begun, Config, Protocol, Remainder};
 
 /// The remainders of a session.
 #[derive(Default)]
@@ -80,12 +80,12 @@ impl<P: Protocol> Driver<P> {
             let Some(session) = &mut self.session else { break };
             let Some((job, weight)) = self.inbox.pop_front() else { break };
             match self.engine.protocol.begin(session, job) {
-                Ok(remainder) => {
+                Begun::GoesOn(remainder) => {
                     self.inbox_bytes -= weight;
                     self.overlap.take(remainder, weight, cx);
                     progress = true;
                 }
-                Err(job) => {
+                Begun::Waits(job) => {
                     self.inbox.push_front((job, weight));
                     self.overlap.next_waits = true;
                 }
