@@ -30,9 +30,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let metrics_listen = config.metrics.listen.filter(|_| metrics.is_some());
     let app = App::build(&config, &secret, metrics).await?;
 
-    let listener = bind(config.server.listen, "choose another address with --listen").await?;
+    let listener = bind(config.server.listen, "choose another address with --listen")?;
     if let Some(listen) = metrics_listen {
-        let listener = bind(listen, "choose another address as metrics.listen").await?;
+        let listener = bind(listen, "choose another address as metrics.listen")?;
         tracing::info!(address = %listener.local_addr()?, "metrics are told");
         app.serve_metrics_on(listener);
     }
@@ -47,7 +47,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
+fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
     let bound = || -> std::io::Result<TcpListener> {
         let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // So that a restart need not wait until the connections before it are forgotten.
