@@ -66,7 +66,8 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
     stop_on_interrupt(stage.folder())?;
     say(&format!("{machine:?}\nservers on core {SERVER_CORE}, generator and PostgreSQL on {GENERATOR_CORE}"));
     say(&format!("Tidings is configured with:\n{CONFIG}"));
-    let (mut results, mut failures) = (Results::default(), Vec::new());
+    std::fs::create_dir_all(&cli.out)?;
+    let (mut results, mut failures, mut text) = (Results::default(), Vec::new(), String::new());
     for workload in chosen {
         say(&format!("{}: {}", workload.id, workload.title));
         if let Err(error) = workload.run(&stage, &mut results, &mut say_line) {
@@ -74,12 +75,12 @@ fn run(cli: &Cli) -> anyhow::Result<bool> {
             results.forget(workload.id);
             failures.push(format!("{error:#}"));
         }
+        // After each: what was measured is there, whatever becomes of the rest.
+        let report = Report::new(kind, &machine, &results, &failures);
+        text = report.markdown(stage.scale());
+        std::fs::write(cli.out.join("results.md"), &text)?;
+        std::fs::write(cli.out.join("results.json"), serde_json::to_vec_pretty(&report)?)?;
     }
-    let report = Report::new(kind, &machine, &results, &failures);
-    let text = report.markdown(stage.scale());
-    std::fs::create_dir_all(&cli.out)?;
-    std::fs::write(cli.out.join("results.md"), &text)?;
-    std::fs::write(cli.out.join("results.json"), serde_json::to_vec_pretty(&report)?)?;
     say(&format!("\n{text}\nin {}: results.md, results.json", cli.out.display()));
     Ok(failures.is_empty())
 }
