@@ -22,7 +22,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
 
 use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
@@ -70,12 +70,8 @@ fn run(command: Command, flags: &Flags) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// On one core, a scheduler of one thread: that of several, left with one, gives turns so unevenly that with a thousand
-/// busy connections some wait twenty times as long as others.
 fn runtime() -> std::io::Result<Runtime> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut builder = if cores == 1 { Builder::new_current_thread() } else { Builder::new_multi_thread() };
-    builder.enable_all().build()
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()
 }
 
 /// Begins to log, first of all what an operator should look at in the configuration.
