@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use sqlx::{Executor, SqliteConnection};
+use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
 use tidings_domain::error::StoreError;
 use tidings_domain::page::{PageLimit, ThreadPage};
-use tidings_domain::ports::ThreadRepository;
+use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::user::User;
 use tidings_storage_sqlite::SqliteConfig;
 use tidings_testkit::{ALICE, BOB, block_on, eventually};
 use tokio::task::JoinSet;
@@ -233,5 +234,24 @@ fn dropped_reads_leave_nothing_behind() {
         world.thread(&store).await;
         let log = || std::fs::metadata(world.path("tidings.db-wal")).map_or(0, |log| log.len());
         eventually("the log is empty", || log() == 0).await;
+    });
+}
+
+/// Users who are asked for at the same time are read in one statement; a broken row is the fault of no other.
+#[test]
+fn a_broken_user_is_broken_alone() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        for person in [ALICE, BOB] {
+            store.put_user(User::unknown(person.id()), None).await.unwrap();
+        }
+        let broken = AssertSqlSafe(format!("update user set role = '' where id = '{}'", BOB.id().as_str()));
+        world.past_the_store().await.execute(broken).await.unwrap();
+        let (alice, bob) = ([ALICE.id()], [BOB.id()]);
+        let (found, failed, again) =
+            tokio::join!(store.users(&alice), store.users(&bob), store.users(&alice));
+        assert_eq!(found.unwrap(), again.unwrap());
+        assert!(matches!(failed, Err(StoreError::Corrupt(_))), "{failed:?}");
     });
 }
