@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::value::RawValue;
+use tidings_domain::messaging::Command;
 use tidings_testkit::strategies::awkward_char;
 use tidings_wire::campaign::DIALECT;
 use tidings_wire::{Intent, Refusal, RestRequest};
@@ -157,5 +158,17 @@ fn no_arguments_are_refused_where_some_are_needed() {
     for inbound in DIALECT.socket.inbound {
         let refusal = (inbound.decode)(&[]).expect_err("every event has a payload");
         assert!(refusal.message.contains("missing"), "{}: {}", inbound.name, refusal.message);
+    }
+}
+
+/// What overlaps is stored in the order sent because the store keeps the order of sends; of nothing else does it.
+#[test]
+fn only_sends_overlap() {
+    let overlapping: Vec<_> = DIALECT.socket.inbound.iter().filter(|event| event.overlaps).collect();
+    assert_eq!(overlapping.iter().map(|event| event.name).collect::<Vec<_>>(), ["sendMessage"]);
+    let argument = r#"{"threadId":"01a1f92f-e2d8-7be2-85ef-a2e3c409a974","content":"Hello","isTyping":true}"#;
+    for event in overlapping {
+        let decoded = (event.decode)(&[argument]);
+        assert!(matches!(decoded, Ok(Intent::Execute(Command::Send(_)))), "{}: {decoded:?}", event.name);
     }
 }
