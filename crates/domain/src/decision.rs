@@ -9,6 +9,7 @@ use crate::error::StoreError;
 use crate::job::Work;
 use crate::message::{Message, Origin};
 use crate::ports::ThreadRepository;
+use crate::seq::Seq;
 use crate::snapshot::{Scope, Snapshot};
 
 /// What a use case writes: typed and pure. It may be run again on another snapshot, so it holds all that must not
@@ -124,6 +125,7 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
     let Some(thread) = found.thread() else { return Some("there is no thread") };
     let (mut seq, mut modseq) = found.head();
     let mut number = found.next_number();
+    let mut last_at = (seq > Seq::ZERO).then_some(thread.last_message_at);
     for change in changes {
         if let Some(taken) = change.modseq() {
             modseq = modseq.next();
@@ -137,7 +139,11 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
                 if message.seq != seq || message.number < number {
                     return Some("a new message is not at the thread's next seq and number");
                 }
+                if last_at.is_some_and(|last| message.created_at <= last) {
+                    return Some("a new message is not later than the one before it");
+                }
                 number = message.number.saturating_add(1);
+                last_at = Some(message.created_at);
                 message.thread
             }
             Change::ReplaceMessage(message) => {

@@ -64,7 +64,8 @@ pub struct Message {
     pub draft: DraftHash,
     /// Through what it came.
     pub origin: Origin,
-    /// When it was written. Never earlier than the message before it in the thread.
+    /// When it was written. Always later than the message before it in the thread: see
+    /// [`Thread::next_message_at`](crate::thread::Thread::next_message_at).
     pub created_at: Timestamp,
     /// When it was last edited.
     pub edited_at: Option<Timestamp>,

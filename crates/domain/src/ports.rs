@@ -97,8 +97,8 @@ pub trait MessageRepository: Send + Sync + fmt::Debug {
     /// [`StoreError`]; absence is `None`.
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError>;
 
-    /// The seq of the newest message of the thread written before `at`; 0 when there is none. Times never run
-    /// backwards within a thread, so a store may search by halves.
+    /// The seq of the newest message of the thread written before `at`; 0 when there is none. The times of a thread's
+    /// messages rise strictly with their seq, so a store may search by halves.
     ///
     /// # Errors
     /// [`StoreError`].

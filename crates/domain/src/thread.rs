@@ -101,6 +101,21 @@ pub struct Thread {
     pub updated_at: Timestamp,
 }
 
+impl Thread {
+    /// When a message is dated that is written at `at`: then, but always later than the message before it.
+    ///
+    /// Clocks of several nodes differ, clocks are set back, and many messages are written in one millisecond. The dates
+    /// of a thread's messages rise strictly all the same, so that a date names a place in the thread.
+    #[must_use]
+    pub fn next_message_at(&self, at: Timestamp) -> Timestamp {
+        let earliest = match self.last_seq {
+            Seq::ZERO => self.created_at,
+            _ => self.last_message_at.plus_millis(1),
+        };
+        at.max(earliest)
+    }
+}
+
 /// A thread to be created, unless its key exists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewThread {

@@ -125,7 +125,7 @@ impl Draft {
             client_key: self.key.clone(),
             draft: DraftHash::of_body(&self.body),
             origin: self.origin,
-            created_at: self.at.max(thread.last_message_at),
+            created_at: thread.next_message_at(self.at),
             edited_at: None,
             deleted_at: None,
         };

@@ -1,18 +1,18 @@
 //! Bringing over threads from another system, with their original ids and times.
 
-use std::collections::HashSet;
+mod decisions;
 
+use std::collections::{BTreeMap, HashSet};
+
+use self::decisions::{Append, Read};
 use super::Messaging;
-use crate::change::Change;
 use crate::context::{ContextRef, Party};
-use crate::decision::{Decided, Decision, transact};
+use crate::decision::transact;
 use crate::error::{Classify, ErrorKind, StoreError};
-use crate::id::{MessageId, Role, ThreadId, UserId};
-use crate::member::MarkedVia;
-use crate::message::{Author, Message, Origin};
+use crate::id::{MessageId, ThreadId, UserId};
 use crate::seq::Seq;
-use crate::snapshot::{NotInScope, Scope, Snapshot};
-use crate::text::{Body, DraftHash, Subject};
+use crate::snapshot::NotInScope;
+use crate::text::{Body, Subject};
 use crate::thread::{NewThread, Thread, ThreadKey};
 use crate::time::Timestamp;
 
@@ -21,6 +21,10 @@ const BATCH_MESSAGES: usize = 200;
 
 /// How far the other system's clock may be ahead of ours, in milliseconds.
 const CLOCKS_APART_MS: i64 = 5 * 60 * 1_000;
+
+/// By how much a message may be dated later than it was written, in milliseconds. The dates of a thread's messages rise
+/// strictly, so those of one moment, or that come late, are moved behind the message before them.
+const MOVED_MAX_MS: i64 = 5 * 60 * 1_000;
 
 /// A thread to be brought over. Doing it again changes nothing; messages that have come since may be added.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +41,7 @@ pub struct ImportThread {
     pub created_at: Timestamp,
     /// Who is in it, each with the moment up to which they have read it.
     pub members: Vec<ImportMember>,
-    /// Its messages, in any order; their places follow their times.
+    /// Its messages, in any order; their places follow their times, and between equal times their ids.
     pub messages: Vec<ImportMessage>,
 }
 
@@ -46,7 +50,7 @@ pub struct ImportThread {
 pub struct ImportMember {
     /// Who, and as what.
     pub party: Party,
-    /// They have read every message written up to this moment.
+    /// They have read every message written up to this moment, by the times in the import.
     pub read_until: Option<Timestamp>,
 }
 
@@ -59,7 +63,7 @@ pub struct ImportMessage {
     pub sender: Option<UserId>,
     /// What it says.
     pub body: Body,
-    /// When it was written.
+    /// When it was written. It is dated up to five minutes later where that keeps the dates of the thread rising.
     pub created_at: Timestamp,
 }
 
@@ -96,8 +100,11 @@ pub enum ImportProblem {
     /// Two messages have one id.
     #[error("message {0} occurs twice")]
     Twice(MessageId),
-    /// A new message is older than one that was brought over before: its place is taken.
-    #[error("message {0} is older than what was imported before; import a thread's messages oldest first")]
+    /// A new message is much older than one that is there: its place is taken.
+    #[error(
+        "message {0} is more than five minutes older than what the thread has already; import a thread's messages \
+         oldest first"
+    )]
     TooOld(MessageId),
     /// Another thread has a message with this id.
     #[error("message {0} is already in another thread")]
@@ -182,17 +189,19 @@ impl Messaging {
         }
         let parties: Vec<Party> = import.members.iter().map(|member| member.party.clone()).collect();
         let mut done = Imported { thread: thread.id, created, added: 0, known: 0 };
+        let mut places = BTreeMap::new();
         for messages in import.messages.chunks(BATCH_MESSAGES) {
             let append = Append { thread: thread.id, members: parties.clone(), messages: messages.to_vec() };
-            let added = match transact(self.deps().threads.as_ref(), append).await {
-                Ok(added) => added?,
+            let appended = match transact(self.deps().threads.as_ref(), append).await {
+                Ok(appended) => appended?,
                 // A store keeps message ids unique over all threads; say so instead of "internal".
                 Err(error) => return Err(self.foreign(thread.id, messages).await?.unwrap_or(error.into())),
             };
-            done.added += added;
-            done.known += messages.len() - added;
+            done.added += appended.added;
+            done.known += messages.len() - appended.added;
+            places.extend(appended.places.into_iter().zip(messages.iter().map(|message| message.created_at)));
         }
-        self.import_markers(thread.id, &import).await?;
+        self.import_markers(thread.id, &import.members, &places).await?;
         Ok(done)
     }
 
@@ -219,13 +228,20 @@ impl Messaging {
         Ok(None)
     }
 
-    /// Moves the markers, once the messages are there.
-    async fn import_markers(&self, thread: ThreadId, import: &ImportThread) -> Result<(), ImportProblem> {
-        for member in &import.members {
+    /// Moves the markers, once the messages are there. `written` says when the messages at these places were written,
+    /// which may be earlier than they are dated.
+    async fn import_markers(
+        &self,
+        thread: ThreadId,
+        members: &[ImportMember],
+        written: &BTreeMap<Seq, Timestamp>,
+    ) -> Result<(), ImportProblem> {
+        for member in members {
             let Some(until) = member.read_until else { continue };
-            let seq = self.deps().messages.last_before(thread, until.plus_millis(1)).await?;
+            let dated = self.deps().messages.last_before(thread, until.plus_millis(1)).await?;
+            let read = written.iter().filter(|(_, at)| **at <= until).map(|(seq, _)| *seq).collect();
             let user = member.party.user.clone();
-            transact(self.deps().threads.as_ref(), Read { thread, user, seq, at: until }).await??;
+            transact(self.deps().threads.as_ref(), Read { thread, user, dated, read, at: until }).await??;
         }
         Ok(())
     }
@@ -255,135 +271,4 @@ fn checked(import: &ImportThread, now: Timestamp) -> Result<(), ImportProblem> {
         }
     }
     Ok(())
-}
-
-/// Appends messages to a thread, oldest first, passing over those that are there.
-#[derive(Debug)]
-struct Append {
-    thread: ThreadId,
-    members: Vec<Party>,
-    messages: Vec<ImportMessage>,
-}
-
-impl Decision for Append {
-    type Output = usize;
-    type Rejection = ImportProblem;
-
-    fn scope(&self) -> Scope {
-        let scope = self
-            .members
-            .iter()
-            .fold(Scope::thread(self.thread), |scope, party| scope.member(party.user.clone()));
-        self.messages.iter().fold(scope, |scope, message| scope.message(message.id))
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Import
-    }
-
-    fn decide(&self, found: &Snapshot) -> Result<Decided<usize>, ImportProblem> {
-        let thread = found.thread().ok_or(ImportProblem::OtherThread)?;
-        for party in &self.members {
-            found.member(&party.user)?.ok_or(ImportProblem::OtherThread)?;
-        }
-        let (mut seq, mut modseq) = found.head();
-        let mut number = found.next_number();
-        let mut changes = Vec::new();
-        for message in &self.messages {
-            if found.message(message.id)?.is_some() {
-                continue;
-            }
-            if seq > Seq::ZERO && message.created_at < thread.last_message_at {
-                return Err(ImportProblem::TooOld(message.id));
-            }
-            (seq, modseq) = (seq.next(), modseq.next());
-            changes.push(Change::AppendMessage(Message {
-                id: message.id,
-                number,
-                thread: thread.id,
-                seq,
-                modseq,
-                author: self.author(message),
-                draft: DraftHash::of_body(&message.body),
-                body: message.body.clone(),
-                client_key: None,
-                origin: Origin::Import,
-                created_at: message.created_at,
-                edited_at: None,
-                deleted_at: None,
-            }));
-            number = number.saturating_add(1);
-        }
-        let added = changes.len();
-        for member in self.members.iter().filter_map(|party| found.member(&party.user).ok().flatten()) {
-            // Who writes has read what is above, as with a send.
-            let own = changes.iter().rev().find_map(|change| own_message(change, &member.user));
-            let marked = own.and_then(|(seq, at)| member.marked(seq, at, MarkedVia::Send, modseq.next()));
-            if let Some(member) = marked {
-                modseq = modseq.next();
-                changes.push(Change::PutMember(member));
-            }
-        }
-        Ok(Decided { output: added, changes })
-    }
-}
-
-/// The place and time of a message, if a user wrote it.
-fn own_message(change: &Change, user: &UserId) -> Option<(Seq, Timestamp)> {
-    match change {
-        Change::AppendMessage(message) if message.author.user() == Some(user) => {
-            Some((message.seq, message.created_at))
-        }
-        Change::AppendMessage(_)
-        | Change::ReplaceMessage(_)
-        | Change::PutMember(_)
-        | Change::PutThread(_)
-        | Change::AddSummary(_)
-        | Change::EnqueueJob(_) => None,
-    }
-}
-
-impl Append {
-    fn author(&self, message: &ImportMessage) -> Author {
-        let role_of = |user: &UserId| -> Option<Role> {
-            self.members.iter().find(|party| party.user == *user).map(|party| party.role.clone())
-        };
-        match &message.sender {
-            Some(user) => {
-                role_of(user).map_or(Author::System, |role| Author::Member { user: user.clone(), role })
-            }
-            None => Author::System,
-        }
-    }
-}
-
-/// Moves a member's marker to where it was in the other system.
-#[derive(Debug)]
-struct Read {
-    thread: ThreadId,
-    user: UserId,
-    seq: Seq,
-    at: Timestamp,
-}
-
-impl Decision for Read {
-    type Output = ();
-    type Rejection = ImportProblem;
-
-    fn scope(&self) -> Scope {
-        Scope::thread(self.thread).member(self.user.clone())
-    }
-
-    fn origin(&self) -> Origin {
-        Origin::Import
-    }
-
-    fn decide(&self, found: &Snapshot) -> Result<Decided<()>, ImportProblem> {
-        let thread = found.thread().ok_or(ImportProblem::OtherThread)?;
-        let member = found.member(&self.user)?.ok_or(ImportProblem::OtherThread)?;
-        let modseq = thread.modseq.next();
-        let marked = member.marked(self.seq, self.at, MarkedVia::Thread, modseq);
-        let changes = marked.filter(|_| self.seq > Seq::ZERO).map(Change::PutMember).into_iter().collect();
-        Ok(Decided { changes, output: () })
-    }
 }

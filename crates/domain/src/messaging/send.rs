@@ -224,8 +224,7 @@ impl Send {
             client_key: self.request.client_key.clone(),
             draft: self.draft,
             origin: self.actor.origin,
-            // Clocks of several nodes differ; within a thread time never runs backwards.
-            created_at: self.at.max(thread.last_message_at),
+            created_at: thread.next_message_at(self.at),
             edited_at: None,
             deleted_at: None,
         }

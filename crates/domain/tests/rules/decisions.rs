@@ -320,7 +320,7 @@ impl Run {
             prop_assert!(message.number > number);
             number = message.number;
         }
-        prop_assert!(rows.messages.values().map(|m| m.created_at).is_sorted());
+        prop_assert!(rows.messages.values().map(|m| m.created_at).is_sorted_by(|one, next| one < next));
         prop_assert_eq!(rows.members.len(), self.model.people.len());
         for (who, person) in &self.model.people {
             let member = &rows.members[&user(*who)];

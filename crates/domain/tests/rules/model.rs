@@ -76,7 +76,7 @@ impl Model {
             let same = self.posts[first].draft == draft;
             return if same { SendVerdict::Repeats(first + 1) } else { SendVerdict::KeyReused };
         }
-        let at = self.posts.last().map_or(OPENED_AT, |post| post.at).max(now);
+        let at = self.posts.last().map_or(OPENED_AT, |post| post.at + 1).max(now);
         self.posts.push(Post { author: who, key, draft, at, deleted: false, step });
         let place = self.posts.len();
         for person in self.people.values_mut() {

@@ -3,7 +3,7 @@
 use tidings_domain::change::Change;
 use tidings_domain::error::{Classify, ErrorKind};
 use tidings_domain::id::{MessageId, ThreadId};
-use tidings_domain::message::{Author, Origin};
+use tidings_domain::message::{Author, Message, Origin};
 use tidings_domain::messaging::{
     HostCommand, HostError, HostOutcome, ImportError, ImportMember, ImportMessage, ImportProblem,
     ImportThread, Imported, Messaging, Settings,
@@ -13,6 +13,9 @@ use tidings_domain::time::Timestamp;
 use tidings_testkit::{ALICE, BOB, CAROL, Fixture, Person, T0, body, campaign, crowd};
 
 use crate::world::{on_a_store, party, sends};
+
+/// By how much an import may date a message later than it was written.
+const MOVED_MAX_MS: i64 = 5 * 60_000;
 
 /// So many milliseconds after the beginning of the old system's history.
 fn old(millis: i64) -> Timestamp {
@@ -75,7 +78,7 @@ fn messages_take_their_places_by_time_and_keep_ids_times_and_senders() {
         let sorted = [
             said(Some(ALICE), "one", 5),
             said(None, "two, by the system", 10),
-            // At one moment: by id, so that every import gives the same order.
+            // At one moment: by id, so that every import gives the same order; the second is dated 1 ms later.
             said(Some(BOB), "three", 20),
             said(Some(ALICE), "four", 20),
             said(Some(BOB), "five", 700_000),
@@ -88,9 +91,10 @@ fn messages_take_their_places_by_time_and_keep_ids_times_and_senders() {
         assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, true, 5, 0));
         let stored = fixture.messages(thread.id).await;
         assert_eq!(stored.len(), 5);
-        for ((stored, expected), seq) in stored.iter().zip(&expected).zip(1..) {
+        let dates = [5, 10, 20, 21, 700_000].map(old);
+        for (((stored, expected), date), seq) in stored.iter().zip(&expected).zip(dates).zip(1..) {
             assert_eq!(stored.seq.get(), seq);
-            assert_eq!((stored.id, stored.created_at), (expected.id, expected.created_at));
+            assert_eq!((stored.id, stored.created_at), (expected.id, date));
             assert_eq!((&stored.body, stored.author.user()), (&expected.body, expected.sender.as_ref()));
             assert_eq!(stored.origin, Origin::Import);
             assert_eq!((stored.edited_at, stored.deleted_at), (None, None));
@@ -238,7 +242,7 @@ fn what_cannot_be_is_refused_by_name() {
 
         let there = thread(vec![message(&fixture, Some(ALICE), "one", 10)]);
         does(&messaging, there.clone()).await;
-        let older = message(&fixture, Some(BOB), "older", 9);
+        let older = message(&fixture, Some(BOB), "older", 10 - MOVED_MAX_MS);
         let id = older.id;
         let late = ImportThread { messages: vec![older], ..there.clone() };
         assert_eq!(problem_of(late).await, ImportProblem::TooOld(id));
@@ -351,6 +355,67 @@ fn who_wrote_has_read_up_to_there() {
         does(&messaging, thread.clone()).await;
         assert_eq!(fixture.entry(ALICE, thread.id).await.unread, 0);
         assert_eq!(fixture.entry(BOB, thread.id).await.unread, 1);
+    });
+}
+
+fn dates(messages: &[Message]) -> Vec<i64> {
+    messages.iter().map(|message| message.created_at.as_millis() - old(0).as_millis()).collect()
+}
+
+/// Systems that keep whole seconds or days have many messages of one moment. They are dated a millisecond apart, and who
+/// had read that moment has read them all.
+#[test]
+fn many_messages_of_one_moment_are_dated_apart() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let said = |millis| message(&fixture, Some(ALICE), "in one second", millis);
+        let messages = [vec![said(0)], (0..500).map(|_| said(1_000)).collect(), vec![said(1_200), said(5_000)]];
+        let members = vec![member(ALICE, None), member(BOB, Some(1_000)), member(CAROL, Some(999))];
+        let thread = ImportThread { key: None, messages: messages.concat(), members, ..a_thread(&fixture) };
+        assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, true, 503, 0));
+        let expected: Vec<i64> = [0].into_iter().chain(1_000..1_501).chain([5_000]).collect();
+        assert_eq!(dates(&fixture.messages(thread.id).await), expected);
+        assert_eq!(fixture.entry(BOB, thread.id).await.unread, 2, "those of after that second");
+        assert_eq!(fixture.entry(CAROL, thread.id).await.unread, 502, "all but the first");
+
+        // Again, nothing changes; and what has come since goes on behind them.
+        let before = (fixture.thread(thread.id).await, fixture.member(thread.id, BOB).await);
+        assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, false, 0, 503));
+        assert_eq!((fixture.thread(thread.id).await, fixture.member(thread.id, BOB).await), before);
+        let since = vec![said(5_000), said(6_000)];
+        let later = ImportThread { messages: since, members: vec![member(ALICE, None)], ..thread.clone() };
+        assert_eq!(does(&messaging, later).await, imported(thread.id, false, 2, 0));
+        assert_eq!(dates(&fixture.messages(thread.id).await)[502..], [5_000, 5_001, 6_000]);
+        assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, false, 0, 503));
+    });
+}
+
+/// A message that comes late is dated behind what is there, by five minutes at most.
+#[test]
+fn a_late_message_moves_by_five_minutes_at_most() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let last = 10 * MOVED_MAX_MS;
+        let first = ImportThread {
+            key: None,
+            messages: vec![message(&fixture, Some(ALICE), "there", last)],
+            members: vec![member(ALICE, None), member(BOB, Some(last - 1))],
+            ..a_thread(&fixture)
+        };
+        does(&messaging, first.clone()).await;
+        let late = |millis| ImportThread {
+            messages: vec![message(&fixture, Some(ALICE), "late", millis)],
+            members: vec![member(ALICE, None), member(BOB, Some(last - 1))],
+            ..first.clone()
+        };
+        let too_late = late(last - MOVED_MAX_MS);
+        assert_eq!(problem(&messaging, too_late.clone()).await, ImportProblem::TooOld(too_late.messages[0].id));
+        let in_time = late(last + 1 - MOVED_MAX_MS);
+        assert_eq!(does(&messaging, in_time.clone()).await, imported(first.id, false, 1, 0));
+        assert_eq!(dates(&fixture.messages(first.id).await), [last, last + 1]);
+        // Bob had read the late one, not the one that stands before it: both stay unread rather than neither.
+        assert_eq!(fixture.entry(BOB, first.id).await.unread, 2);
+        assert_eq!(does(&messaging, in_time).await, imported(first.id, false, 0, 1), "there is nothing to move");
     });
 }
 

@@ -5,9 +5,10 @@ use tidings_domain::messaging::{Before, MessagesView, Messaging, PageMessages};
 use tidings_domain::page::{PageEnd, PageLimit};
 use tidings_domain::seq::Seq;
 use tidings_domain::text::BODY_CHARS_MAX;
+use tidings_domain::time::Timestamp;
 use tidings_testkit::{ALICE, BOB};
 
-use crate::world::on_a_store;
+use crate::world::{on_a_store, sends};
 
 /// More than this in texts is in no answer: a page's limit, and the piece that passed it.
 const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
@@ -88,5 +89,36 @@ fn pages_of_small_messages_are_as_long_as_asked_for() {
             assert_eq!(seqs, (first..=last).collect::<Vec<_>>(), "{limit:?} {skip} {from:?}");
             assert_eq!(view.has_older, first > 1);
         }
+    });
+}
+
+/// The dates of a page, and the page before the first of them, as a client asks that pages by date.
+async fn dates_by_date(messaging: &Messaging, thread: ThreadId) -> Vec<Timestamp> {
+    let (mut dates, mut before) = (Vec::new(), None);
+    loop {
+        let limit = PageLimit::clamped(10);
+        let ask = PageMessages { thread, after: None, before, from: PageEnd::Newest, skip: 0, limit };
+        let view = messaging.page_messages(&BOB.actor(), ask).await.unwrap();
+        dates.splice(0..0, view.messages.iter().map(|shown| shown.message.created_at));
+        let Some(first) = view.messages.first().filter(|_| view.has_older) else { return dates };
+        before = Some(Before::Time(first.message.created_at));
+    }
+}
+
+/// Whatever the clock does: many sends within a millisecond, a clock that was an hour ahead and is put right.
+#[test]
+fn pages_by_date_skip_nothing() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        for wait in [0, 1, 3_600_000, -3_600_000, 5] {
+            fixture.clock.advance(wait);
+            for _ in 0..61 {
+                sends(&messaging, ALICE, thread, "at once").await;
+            }
+        }
+        let dates = dates_by_date(&messaging, thread).await;
+        assert_eq!(dates.len(), 5 * 61);
+        assert!(dates.is_sorted_by(|one, next| one < next));
     });
 }

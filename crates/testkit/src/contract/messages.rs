@@ -13,6 +13,7 @@ use tidings_domain::snapshot::Scope;
 use tidings_domain::text::{BODY_BYTES_MAX, BODY_CHARS_MAX, Body, DraftHash};
 use tidings_domain::time::Timestamp;
 
+use super::together::together;
 use crate::fixture::Fixture;
 use crate::people::{ALICE, BOB, ERIN, body, key};
 use crate::rules::{Draft, Refused, Rule, replacing, sending};
@@ -189,28 +190,61 @@ pub async fn any_text_round_trips(fixture: &Fixture) {
     }
 }
 
-/// The newest message before a time, equal times belonging together; 0 before the first.
+/// The newest message before a time; 0 before the first. Dates rise strictly within a thread, whatever the clock does,
+/// so the answer is exact.
 pub async fn the_last_before_a_time(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
     let start = fixture.now();
-    // Written at +0, +0, +10, +10, +10, +11, +500.
-    for wait in [0, 0, 10, 0, 0, 1, 489] {
+    // Written at +0, +0, +10, +10, +10, +13, and then 100 earlier by a clock that was put right, and at +500.
+    for wait in [0, 0, 10, 0, 0, 3, -100, 587] {
         fixture.clock.advance(wait);
         fixture.says(thread, ALICE, "hello").await;
     }
+    let dates: Vec<i64> = (fixture.messages(thread).await.iter())
+        .map(|message| message.created_at.as_millis() - start.as_millis())
+        .collect();
+    assert_eq!(dates, [0, 1, 10, 11, 12, 13, 14, 500]);
     for (millis, expected) in [
         (i64::MIN / 2, 0),
         (-1, 0),
         (0, 0),
-        (1, 2),
+        (1, 1),
+        (2, 2),
         (10, 2),
-        (11, 5),
-        (12, 6),
-        (500, 6),
-        (501, 7),
-        (1_000_000, 7),
+        (11, 3),
+        (12, 4),
+        (13, 5),
+        (14, 6),
+        (15, 7),
+        (500, 7),
+        (501, 8),
+        (1_000_000, 8),
     ] {
         let found = fixture.stores.messages.last_before(thread, start.plus_millis(millis)).await;
         assert_eq!(found, Ok(Seq::new(expected)), "{millis} ms after the first");
+    }
+}
+
+/// However many send within one millisecond, in one batch or in many, no two messages of a thread have one date; and
+/// the thread says the date of the last one.
+pub async fn dates_rise_with_places(fixture: &Fixture) {
+    let threads = [fixture.opened(&[ALICE, BOB]).await.id, fixture.opened(&[ALICE, BOB]).await.id];
+    let start = fixture.now();
+    let sends = (0..300).map(|n| {
+        let draft = fixture.draft(threads[n % 2], if n % 3 == 0 { BOB } else { ALICE }, "at once", None);
+        let fixture = fixture.clone();
+        async move { fixture.does(sending(draft)).await.message.created_at }
+    });
+    together(sends).await;
+    for thread in threads {
+        let messages = fixture.messages(thread).await;
+        let dates: Vec<Timestamp> = messages.iter().map(|message| message.created_at).collect();
+        assert_eq!(dates, (0..150).map(|millis| start.plus_millis(millis)).collect::<Vec<_>>());
+        assert_eq!(dates.last(), Some(&fixture.thread(thread).await.last_message_at));
+        for message in &messages {
+            let before = fixture.stores.messages.last_before(thread, message.created_at).await;
+            assert_eq!(before.map(Seq::next), Ok(message.seq));
+        }
+        assert_eq!(fixture.entry(BOB, thread).await.thread.last_message_at, start.plus_millis(149));
     }
 }

@@ -101,6 +101,7 @@ macro_rules! store_contract {
                 every_field_of_a_message_round_trips
                 any_text_round_trips
                 the_last_before_a_time
+                dates_rise_with_places
             ]
             listing: [
                 a_list_is_in_order_of_activity

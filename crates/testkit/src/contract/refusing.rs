@@ -26,12 +26,14 @@ pub async fn changes_that_do_not_fit_are_refused(fixture: &Fixture) {
     let other = fixture.opened(&[ALICE, BOB]).await.id;
     let first = fixture.says(thread, ALICE, "first").await;
     let (before, heard) = (fixture.thread(thread).await, fixture.heard.heard().len());
-    let spoilings: [fn(&mut Change, ThreadId); 8] = [
+    let spoilings: [fn(&mut Change, ThreadId); 9] = [
         |change, _| set(change, |message| message.modseq = message.modseq.next()),
         |change, _| set(change, |message| message.modseq = Modseq::ZERO),
         |change, _| set(change, |message| message.seq = message.seq.next()),
         |change, _| set(change, |message| message.seq = Seq::new(1)),
         |change, _| set(change, |message| message.number = 0),
+        // As late as the message before it, which the clock of the test has not left.
+        |change, _| set(change, |message| message.created_at = message.created_at.plus_millis(-1)),
         |change, other| {
             if let Change::AppendMessage(message) = change {
                 message.thread = other;

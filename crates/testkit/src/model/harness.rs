@@ -79,7 +79,13 @@ impl Real {
                 let message = self.message(thread, message).await;
                 self.mark(by, MarkTarget::Message(message)).await
             }
-            Step::Page { thread, by, before, limit } => self.page(thread, by, before, limit).await,
+            Step::Page { thread, by, before, by_date, limit } => {
+                let before = match before {
+                    Some(seq) if by_date => Some(self.before_date(thread, seq).await),
+                    before => before.map(|seq| Before::Seq(Seq::new(seq))),
+                };
+                self.page(thread, by, before, limit).await
+            }
             Step::Delete { thread, message } => {
                 let id = self.message(thread, message).await;
                 let at = self.fixture.now();
@@ -116,11 +122,18 @@ impl Real {
         }
     }
 
-    async fn page(&self, thread: usize, by: usize, before: Option<u64>, limit: u32) -> Answer {
+    /// Before the date of the message with this seq; where there is none, before the seq itself.
+    async fn before_date(&self, thread: usize, seq: u64) -> Before {
+        let all = self.fixture.messages(self.thread(thread)).await;
+        let message = all.into_iter().find(|message| message.seq.get() == seq);
+        message.map_or(Before::Seq(Seq::new(seq)), |message| Before::Time(message.created_at))
+    }
+
+    async fn page(&self, thread: usize, by: usize, before: Option<Before>, limit: u32) -> Answer {
         let ask = PageMessages {
             thread: self.thread(thread),
             after: None,
-            before: before.map(|seq| Before::Seq(Seq::new(seq))),
+            before,
             from: PageEnd::Newest,
             skip: 0,
             limit: PageLimit::clamped(limit),

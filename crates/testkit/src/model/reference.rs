@@ -19,7 +19,8 @@ pub(super) enum Step {
     Send { thread: usize, by: usize, text: u8, key: Option<u8> },
     MarkThread { thread: usize, by: usize },
     MarkMessage { thread: usize, by: usize, message: usize },
-    Page { thread: usize, by: usize, before: Option<u64>, limit: u32 },
+    /// Before a place, by its seq or by the date of the message there.
+    Page { thread: usize, by: usize, before: Option<u64>, by_date: bool, limit: u32 },
     Delete { thread: usize, message: usize },
     Stand { thread: usize, by: usize, standing: Standing },
 }
@@ -149,7 +150,7 @@ impl Reference {
     fn send(&mut self, index: usize, by: Person, text: u8, key: Option<u8>) -> Answer {
         let now = self.now;
         let Some(thread) = self.thread(index) else { return Answer::Refused("thread-not-found") };
-        let at = now.max(thread.activity());
+        let at = thread.messages.last().map_or(thread.opened_at, |message| message.at + 1).max(now);
         let next = count(&thread.messages) + 1;
         let first = thread
             .messages
@@ -276,14 +277,15 @@ impl ReferenceStateMachine for Reference {
         let choices = Choices::of(state);
         let within = || choices.clone().within();
         prop_oneof![
-            2 => (0..50_i64).prop_map(|millis| Step::Wait { millis }),
+            // Clocks are set back, too.
+            2 => (-30..50_i64).prop_map(|millis| Step::Wait { millis }),
             3 => Choices::anywhere().prop_map(|(thread, by)| Step::Open { thread, by }),
             12 => (within(), 0..3_u8, prop::option::of(0..4_u8))
                 .prop_map(|((thread, by, _), text, key)| Step::Send { thread, by, text, key }),
             2 => within().prop_map(|(thread, by, _)| Step::MarkThread { thread, by }),
             4 => within().prop_map(|(thread, by, message)| Step::MarkMessage { thread, by, message }),
-            2 => (within(), prop::option::of(0..14_u64), 1..6_u32)
-                .prop_map(|((thread, by, _), before, limit)| Step::Page { thread, by, before, limit }),
+            2 => (within(), prop::option::of(0..14_u64), any::<bool>(), 1..6_u32)
+                .prop_map(|((thread, by, _), before, by_date, limit)| Step::Page { thread, by, before, by_date, limit }),
             3 => within().prop_map(|(thread, _, message)| Step::Delete { thread, message }),
             1 => (within(), prop::sample::select(standings))
                 .prop_map(|((thread, by, _), standing)| Step::Stand { thread, by, standing }),
@@ -301,7 +303,8 @@ impl ReferenceStateMachine for Reference {
             Step::Send { thread, by, text, key } => state.send(thread, person(by), text, key),
             Step::MarkThread { thread, by } => state.mark(thread, person(by), None),
             Step::MarkMessage { thread, by, message } => state.mark(thread, person(by), Some(message)),
-            Step::Page { thread, by, before, limit } => state.page(thread, person(by), before, limit),
+            // A date says the same as the seq that has it.
+            Step::Page { thread, by, before, by_date: _, limit } => state.page(thread, person(by), before, limit),
             Step::Delete { thread, message } => state.delete(thread, message),
             Step::Stand { thread, by, standing } => state.stand(thread, person(by), standing),
         };
