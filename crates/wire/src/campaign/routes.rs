@@ -142,13 +142,13 @@ pub(super) fn client_key(key: Option<&str>) -> Result<Option<ClientKey>, Refusal
 
 fn open_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let asked: OpenThreadJson = request.json()?;
-    let founders = match (asked.promoter_id, asked.advertiser_id) {
-        (Some(promoter), Some(advertiser)) => Founders::Given([
-            party("promoterId", &promoter, PROMOTER)?,
-            party("advertiserId", &advertiser, ADVERTISER)?,
-        ]),
+    let promoter = asked.promoter_id.map(|id| party("promoterId", &id, PROMOTER)).transpose()?;
+    let advertiser = asked.advertiser_id.map(|id| party("advertiserId", &id, ADVERTISER)).transpose()?;
+    let founders = match (promoter, advertiser) {
+        (Some(promoter), Some(advertiser)) => Founders::Given([promoter, advertiser]),
+        (Some(party), None) => Founders::Named { party, other: role(ADVERTISER)? },
+        (None, Some(party)) => Founders::Named { party, other: role(PROMOTER)? },
         (None, None) => Founders::OfContext,
-        _ => return Err(Refusal::invalid("give both promoterId and advertiserId, or neither")),
     };
     let subject = asked
         .subject
@@ -163,10 +163,13 @@ fn open_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     }))
 }
 
-fn party(field: &str, user: &str, role: &str) -> Result<Party, Refusal> {
+fn party(field: &str, user: &str, of: &str) -> Result<Party, Refusal> {
     let user: UserId = user.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
-    let role: Role = role.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
-    Ok(Party { user, role })
+    Ok(Party { user, role: role(of)? })
+}
+
+fn role(role: &str) -> Result<Role, Refusal> {
+    role.parse().map_err(|error| Refusal::invalid(format!("role: {error}")))
 }
 
 fn list_threads(request: &RestRequest<'_>) -> Result<Command, Refusal> {
