@@ -12,8 +12,7 @@ pub(super) const SUBJECT: Field =
     Field { name: "subject", expected: "a text of at most 255 characters, without control characters" };
 pub(super) const CLIENT_MSG_ID: Field =
     Field { name: "clientMsgId", expected: "a text of 1 to 128 bytes, without control characters" };
-pub(super) const SENTIMENT_SCORE: Field =
-    Field { name: "sentimentScore", expected: "a number from -1 to 1" };
+pub(super) const SENTIMENT_SCORE: Field = Field { name: "sentimentScore", expected: "a number from -1 to 1" };
 pub(super) const BEFORE: Field =
     Field { name: "before", expected: "a date, such as 2025-08-08T10:30:00.000Z" };
 

@@ -62,11 +62,8 @@ impl<'a> From<&'a Summary> for SummaryJson<'a> {
 pub(super) fn add(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let thread = thread_id(request.param("threadId"))?;
     let asked: AddJson = request.json(FIELDS)?;
-    let sentiment = asked
-        .sentiment_score
-        .map(Sentiment::parse)
-        .transpose()
-        .map_err(|_| SENTIMENT_SCORE.refuse())?;
+    let sentiment =
+        asked.sentiment_score.map(Sentiment::parse).transpose().map_err(|_| SENTIMENT_SCORE.refuse())?;
     let points = |texts: Vec<String>| {
         texts.into_iter().map(|text| SummaryPoint { text, cites: Vec::new() }).collect::<Vec<_>>()
     };

@@ -70,14 +70,17 @@ pub(super) fn decode(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
 }
 
 fn time(field: &str, text: &str) -> Result<Timestamp, Refusal> {
-    iso::parse(text).ok_or_else(|| Refusal::invalid(format!("{field} must be a date, such as 2025-08-08T10:30:00.000Z")))
+    iso::parse(text)
+        .ok_or_else(|| Refusal::invalid(format!("{field} must be a date, such as 2025-08-08T10:30:00.000Z")))
 }
 
 impl ThreadJson {
     fn import(self) -> Result<ImportThread, Refusal> {
         let context = self.context.as_ref().map(|Object(of)| of.reference()).transpose()?;
         let member = |(index, Object(member)): (usize, &Object<MemberJson>)| {
-            member.import().map_err(|refusal| Refusal::invalid(format!("members[{index}].{}", refusal.message)))
+            member
+                .import()
+                .map_err(|refusal| Refusal::invalid(format!("members[{index}].{}", refusal.message)))
         };
         let members = self.members.iter().enumerate().map(member).collect::<Result<Vec<_>, _>>()?;
         let users: Vec<&UserId> = members.iter().map(|member| &member.party.user).collect();
@@ -93,7 +96,9 @@ impl ThreadJson {
             }
             (UniqueJson::Context, Some(of), _) => Some(ThreadKey::Context(of.clone())),
             (UniqueJson::Context, None, _) => {
-                return Err(Refusal::invalid("context is missing: a thread that is unique by its context needs one"));
+                return Err(Refusal::invalid(
+                    "context is missing: a thread that is unique by its context needs one",
+                ));
             }
             // Its id makes it unique.
             (UniqueJson::Request, ..) => None,
@@ -133,8 +138,7 @@ impl MessageJson {
         Ok(ImportMessage {
             id: id("id", &self.id)?,
             sender: self.sender_id.map(|sender| id("senderId", &sender)).transpose()?,
-            body: Body::parse(&self.content)
-                .map_err(|error| Refusal::invalid(format!("content {error}")))?,
+            body: Body::parse(&self.content).map_err(|error| Refusal::invalid(format!("content {error}")))?,
             created_at: time("createdAt", &self.created_at)?,
         })
     }

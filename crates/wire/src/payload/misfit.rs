@@ -55,7 +55,8 @@ impl Misfit {
     pub(super) fn sentence(&self, whole: &str, fields: &[Field]) -> String {
         let path = self.path();
         let inner = |name: &str| if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") };
-        let expected = |name: &str| fields.iter().find(|field| field.name == name).map(|field| field.expected);
+        let expected =
+            |name: &str| fields.iter().find(|field| field.name == name).map(|field| field.expected);
         match &self.what {
             What::Kind(kind) => {
                 let known = match self.steps.first() {

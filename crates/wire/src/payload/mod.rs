@@ -64,9 +64,8 @@ impl Field {
 /// The first argument of an event, as a `T`.
 pub(crate) fn first<T: DeserializeOwned>(args: &[&str], fields: &[Field]) -> Result<T, Refusal> {
     const WHOLE: &str = "the payload";
-    let payload = args.first().ok_or_else(|| {
-        Refusal::invalid("the payload is missing: it must be an object")
-    })?;
+    let payload =
+        args.first().ok_or_else(|| Refusal::invalid("the payload is missing: it must be an object"))?;
     // As text: its characters were checked when it arrived.
     if is_object(payload.as_bytes())
         && let Ok(fits) = serde_json::from_str(payload)

@@ -20,8 +20,25 @@ const REFUSAL_CHARS_MAX: usize = 300;
 
 /// What parsers and compilers say. People who use a page see refusals.
 const PARSERS_WORDS: &[&str] = &[
-    "line ", "column", "serde", "invalid type", "invalid value", "invalid length", "missing field", "unknown field",
-    "unknown variant", "duplicate field", "EOF", "trailing", "expected ", "struct ", "enum ", "Json", "Option", "`", "::",
+    "line ",
+    "column",
+    "serde",
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "missing field",
+    "unknown field",
+    "unknown variant",
+    "duplicate field",
+    "EOF",
+    "trailing",
+    "expected ",
+    "struct ",
+    "enum ",
+    "Json",
+    "Option",
+    "`",
+    "::",
 ];
 
 /// Whether a refusal says something in words of its own, and repeats little of what was received.
@@ -169,7 +186,10 @@ fn a_misfit_is_told_in_words_for_people() {
         (r#"{ID,"content":[[1]]}"#, "content must be a text of 1 to 10,000 characters"),
         (r#"{ID,"content":"\ud83d"}"#, "content must be a text of 1 to 10,000 characters"),
         (r#"{ID,"content":"a","content":"b"}"#, "content is given twice"),
-        (r#"{ID,"content":"a","clientMsgId":7}"#, "clientMsgId must be a text of 1 to 128 bytes, without control characters"),
+        (
+            r#"{ID,"content":"a","clientMsgId":7}"#,
+            "clientMsgId must be a text of 1 to 128 bytes, without control characters",
+        ),
         (r#"{ID,"content":" "}"#, "content must be a text of 1 to 10,000 characters; this one is blank"),
         (r#"{ID,"content":"a","\ud83d":1}"#, "the payload must be an object whose names are texts"),
     ] {
