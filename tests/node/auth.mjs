@@ -74,9 +74,9 @@ if (!world.transports) {
       for (const Authorization of ["Basic YWxpY2U6c2VjcmV0", "bearer lower case", users.alice.token]) {
         assertNest(await rest(undefined, method, path, body, { headers: { Authorization } }), 401, missing);
       }
-      // Whether anything is left of an empty one is up to who reads the header first.
+      // White space at its end is no part of a header, so nothing is left of an empty token.
       const empty = await rest(undefined, method, path, body, { headers: { Authorization: "Bearer " } });
-      assertNest(empty, 401, /^Authentication failed: (No token provided|No valid authorization header found)$/);
+      assertNest(empty, 401, missing);
     }
   });
 

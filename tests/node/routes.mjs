@@ -48,6 +48,22 @@ step("concurrent creates of one thread: one is created, the others are told (D7)
   assert.equal((await listed(users.alice, `?campaignId=${campaignId}`)).length, 1);
 });
 
+step("the newest guide's client names the promoter alone", async () => {
+  const campaignId = campaign();
+  // As the guide has it, letter by letter.
+  const createThread = (user, body) => rest(user, "POST", "/api/messaging/threads", body);
+  const opened = await createThread(users.alice, { campaignId, promoterId: users.bob.id, subject: "Campaign Discussion" });
+  assert.equal(opened.status, 201, opened.text);
+  assertThread(opened.body, { campaignId, ...sides, subject: "Campaign Discussion" });
+  const again = await createThread(users.alice, { campaignId, promoterId: users.bob.id, subject: "Campaign Discussion" });
+  assertNest(again, 400, "Thread already exists for this campaign and users");
+  // A promoter may name nobody but themselves.
+  assertNest(await createThread(users.dave, { campaignId, promoterId: users.bob.id }), 403, "You are not a promoter for this campaign");
+  // Both sides can use it.
+  await post(users.bob, opened.body.id, "hello");
+  assert.equal((await rest(users.alice, "GET", `/messaging/campaigns/${campaignId}/thread`)).body.id, opened.body.id);
+});
+
 step("opening what one is no party of", async () => {
   const named = { campaignId: campaign(), promoterId: users.bob.id, advertiserId: users.alice.id };
   const open = (user, body) => rest(user, "POST", "/messaging/threads", body);

@@ -11,10 +11,10 @@ use uuid::Uuid;
 #[non_exhaustive]
 pub enum InvalidId {
     /// Not a hyphenated UUID.
-    #[error("expected a UUID in its hyphenated form")]
+    #[error("must be a UUID in its hyphenated form")]
     NotAUuid,
     /// Not 1 to 128 visible characters.
-    #[error("expected 1 to {OPAQUE_CHARS_MAX} visible characters, without spaces")]
+    #[error("must be 1 to {OPAQUE_CHARS_MAX} visible characters, without spaces")]
     NotOpaque,
 }
 

@@ -153,7 +153,7 @@ pub struct Sentiment(i16);
 
 /// A number that is no sentiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a number from -1 to 1")]
+#[error("must be a number from -1 to 1")]
 pub struct InvalidSentiment;
 
 impl Sentiment {

@@ -80,13 +80,9 @@ pub(crate) async fn opened<T>(
 /// The token of an `Authorization: Bearer …` header.
 pub(crate) fn bearer(parts: &Parts) -> Result<&str, AuthFailure> {
     let header = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // The parser has cut white space at the end, so a header without a token is the word alone.
-    let token = match header {
-        Some("Bearer") => "",
-        Some(header) => header.strip_prefix("Bearer ").ok_or(AuthFailure::Missing)?.trim(),
-        None => return Err(AuthFailure::Missing),
-    };
-    if token.is_empty() { Err(AuthFailure::Empty) } else { Ok(token) }
+    // The parser has cut white space at the end, so `Bearer ` without a token is no such header.
+    let token = header.and_then(|header| header.strip_prefix("Bearer ")).map(str::trim);
+    token.filter(|token| !token.is_empty()).ok_or(AuthFailure::Missing)
 }
 
 /// The output, or nothing when the future panicked. What it shared with others it left whole: no lock of ours is held

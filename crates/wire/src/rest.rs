@@ -9,7 +9,7 @@ use tidings_domain::user::Actor;
 
 use crate::dialect::AuthFailure;
 use crate::frame::json;
-use crate::payload::{self, Refusal};
+use crate::payload::{self, Field, Refusal};
 
 /// The methods that dialects use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -84,11 +84,11 @@ impl<'a> RestRequest<'a> {
     }
 
     /// The body as a JSON object.
-    pub(crate) fn json<T: DeserializeOwned>(&self) -> Result<T, Refusal> {
+    pub(crate) fn json<T: DeserializeOwned>(&self, fields: &[Field]) -> Result<T, Refusal> {
         if self.body.is_empty() {
-            return Err(Refusal::invalid("the request body is missing: expected a JSON object"));
+            return Err(Refusal::invalid("the request body is missing: it must be a JSON object"));
         }
-        payload::parse(self.body)
+        payload::parse(self.body, fields)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::change::Change;
 use crate::context::{Context, ContextRef, Party};
 use crate::decision::{Decided, Decision, transact};
 use crate::error::{Classify, ErrorKind, StoreError};
-use crate::id::{ThreadId, UserId};
+use crate::id::{Role, ThreadId, UserId};
 use crate::member::{Member, Standing};
 use crate::message::Origin;
 use crate::ports::{Budget, TooMany};
@@ -30,8 +30,42 @@ pub struct OpenThread {
 pub enum Founders {
     /// The two that the caller names; the caller must be one of them.
     Given([Party; 2]),
+    /// One side that the caller names. The other side is the caller, in the role `other`; a caller who names
+    /// themselves gets the object's first party in that role.
+    Named {
+        /// The side that is named.
+        party: Party,
+        /// The role of the other side.
+        other: Role,
+    },
     /// The caller, being a party of the object in the directory, and its first party with another role.
     OfContext,
+}
+
+impl Founders {
+    /// The two sides, for this caller and what the directory says of the object.
+    fn resolve(self, actor: &Actor, context: Option<&Context>) -> Result<[Party; 2], OpenError> {
+        let parties = || context.map(|context| context.parties.as_slice()).ok_or(OpenError::UnknownContext);
+        match self {
+            Self::Given(parties) => Ok(parties),
+            Self::Named { party, other } if party.user == actor.user => {
+                has_role(actor, &party.role)?;
+                let mut others = parties()?.iter().filter(|found| found.role == other);
+                let counterpart = others.find(|found| found.user != actor.user);
+                Ok([party, counterpart.cloned().ok_or(OpenError::NoCounterpart)?])
+            }
+            Self::Named { party, other } => Ok([party, Party { user: actor.user.clone(), role: other }]),
+            Self::OfContext => two_of(actor, parties()?),
+        }
+    }
+}
+
+/// A token that names a role speaks for its user in that role alone.
+fn has_role(actor: &Actor, role: &Role) -> Result<(), OpenError> {
+    if actor.role.as_ref().is_some_and(|own| own != role) {
+        return Err(OpenError::NotAParty);
+    }
+    Ok(())
 }
 
 /// A thread that is open.
@@ -109,20 +143,13 @@ impl Messaging {
         self.deps().limiter.take(Budget::Opens(&actor.user))?;
         let at = self.deps().clock.now();
         let context = self.context(&open.context).await?;
-        let founders = match open.founders {
-            Founders::Given(parties) => parties,
-            Founders::OfContext => {
-                two_of(actor, &context.as_ref().ok_or(OpenError::UnknownContext)?.parties)?
-            }
-        };
+        let founders = open.founders.resolve(actor, context.as_ref())?;
         let [one, other] = &founders;
         if one.user == other.user {
             return Err(OpenError::NoCounterpart);
         }
         let own = founders.iter().find(|party| party.user == actor.user).ok_or(OpenError::NotAParty)?;
-        if actor.role.as_ref().is_some_and(|role| *role != own.role) {
-            return Err(OpenError::NotAParty);
-        }
+        has_role(actor, &own.role)?;
         self.admitted(&founders, context.as_ref()).await?;
         let titled = || context.as_ref().and_then(|context| Subject::parse(&context.title).ok());
         let new = NewThread {

@@ -132,6 +132,56 @@ fn parties_are_found_in_the_object() {
     }
 }
 
+/// A client that names one side alone: the caller is the other one.
+#[test]
+fn one_side_may_be_named_alone() {
+    for settings in modes() {
+        on_a_store(async move |fixture| {
+            let messaging = fixture.messaging_with(settings);
+            told(&fixture, &[ALICE, BOB, CAROL, DAVE]).await;
+            tell_campaign(&fixture, "1", vec![advertiser(ALICE), promoter(BOB), promoter(CAROL)]).await;
+            tell_campaign(&fixture, "lonely", vec![promoter(BOB)]).await;
+            tell_campaign(&fixture, "untold", Vec::new()).await;
+            let with = |id: &str, person: Person| OpenThread {
+                context: campaign(id),
+                founders: Founders::Named { party: promoter(person), other: "ADVERTISER".parse().unwrap() },
+                subject: None,
+            };
+            let (ada, bob) = (acting(ALICE, "ADVERTISER"), acting(BOB, "PROMOTER"));
+            // The advertiser chooses the promoter, not the first one; a token without a role will do.
+            for (actor, id, person) in [(&ada, "1", CAROL), (&ALICE.actor(), "untold", DAVE)] {
+                let opened = messaging.open_thread(actor, with(id, person)).await.unwrap();
+                let parties: Vec<_> =
+                    opened.thread.members.iter().map(|(member, _)| (&member.user, &member.role)).collect();
+                assert!(opened.created);
+                assert!(parties.contains(&(&person.id(), &promoter(person).role)), "{parties:?}");
+                assert!(parties.contains(&(&ALICE.id(), &advertiser(ALICE).role)), "{parties:?}");
+            }
+            // A promoter who names themselves meets the advertiser of the campaign.
+            let opened = messaging.open_thread(&bob, with("1", BOB)).await.unwrap();
+            assert!(opened.created);
+            assert!(!messaging.open_thread(&ada, with("1", BOB)).await.unwrap().created);
+            let before = fixture.heard.heard().len();
+            for (actor, id, person, error) in [
+                // Another promoter is not theirs to name.
+                (&bob, "1", CAROL, OpenError::NotAParty),
+                // An advertiser is no promoter.
+                (&ada, "1", ALICE, OpenError::NotAParty),
+                // Somebody who takes no part, with a party and with themselves.
+                (&acting(DAVE, "ADVERTISER"), "1", BOB, OpenError::NotAParty),
+                (&acting(DAVE, "PROMOTER"), "1", DAVE, OpenError::NotAParty),
+                (&ada, "1", DAVE, OpenError::NotAParty),
+                (&bob, "lonely", BOB, OpenError::NoCounterpart),
+                (&bob, "nowhere", BOB, OpenError::UnknownContext),
+            ] {
+                let refused = messaging.open_thread(actor, with(id, person)).await.unwrap_err();
+                assert_eq!(refused, error, "{actor:?} {id} {person:?}");
+            }
+            assert_eq!(fixture.heard.heard().len(), before, "nothing came of the refusals");
+        });
+    }
+}
+
 #[test]
 fn nobody_talks_to_himself() {
     on_a_store(async |fixture| {

@@ -18,8 +18,18 @@ async fn with_header(world: &World, value: Option<&[u8]>) -> Answer {
 #[tokio::test]
 async fn a_header_of_another_form_is_no_header() {
     let world = World::new();
-    let odd: [&[u8]; 6] =
-        [b"", b"bearer alice", b"Basic YWxpY2U6", b"Beareralice", b"alice", b"Bearer \xff\xfe"];
+    let odd: [&[u8]; 9] = [
+        b"",
+        b"bearer alice",
+        b"Basic YWxpY2U6",
+        b"Beareralice",
+        b"alice",
+        b"Bearer \xff\xfe",
+        // Whoever sends or reads a header cuts white space at its end.
+        b"Bearer",
+        b"Bearer ",
+        b"Bearer    ",
+    ];
     for value in odd.into_iter().map(Some).chain([None]) {
         let answer = with_header(&world, value).await;
         let expected = "Authentication failed: No valid authorization header found";
@@ -28,12 +38,8 @@ async fn a_header_of_another_form_is_no_header() {
 }
 
 #[tokio::test]
-async fn an_empty_token_is_told_apart_from_a_wrong_one() {
+async fn a_wrong_token_is_answered_with_the_reason() {
     let world = World::new();
-    for value in [b"Bearer".as_slice(), b"Bearer ", b"Bearer    "] {
-        let answer = with_header(&world, Some(value)).await;
-        assert_eq!(answer.error(401), "Authentication failed: No token provided", "{value:?}");
-    }
     let prefix = "Authentication failed: Token verification failed: ";
     for (value, why) in [
         (b"Bearer expired".as_slice(), "it has expired"),

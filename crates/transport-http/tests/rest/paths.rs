@@ -143,7 +143,7 @@ async fn odd_queries_are_taken_as_the_contract_says() {
     for (query, told) in [
         ("limit=-1", "limit must not be negative"),
         ("page=-1&limit=1", "page must not be negative"),
-        ("before=yesterday", "before must be an ISO 8601 date"),
+        ("before=yesterday", "before must be a date, such as 2025-08-08T10:30:00.000Z"),
     ] {
         assert_eq!(world.gets(BOB, &format!("{path}?{query}")).await.error(400), told);
     }

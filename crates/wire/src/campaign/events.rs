@@ -10,18 +10,19 @@ use tidings_domain::messaging::{
 use tidings_domain::user::{Actor, User};
 
 use super::errors;
+use super::fields::FIELDS;
 use super::routes::{body, client_key, message_id, thread_id};
 use super::shapes::{InThreadJson, MarkAsReadJson, MessageJson, SendMessageJson, TypingJson, role_text};
 use crate::dialect::{Answer, AuthFailure, EventError, Inbound, Intent, Refused, Replies};
 use crate::frame::{Frame, json};
-use crate::payload::{self, Refusal, first};
+use crate::payload::{Refusal, first, parsed};
 
 pub(super) const INBOUND: &[Inbound] = &[
     Inbound {
         name: "joinThread",
         about: "Follow a thread on this socket",
         overlaps: false,
-        decode: |args| Ok(Intent::Join(thread_id(&first::<InThreadJson>(args)?.thread_id)?)),
+        decode: |args| Ok(Intent::Join(thread_id(&first::<InThreadJson>(args, FIELDS)?.thread_id)?)),
         reply: |_, result| match result {
             Ok(Answer::Joined(thread)) => {
                 told("threadJoined", &ThreadIdJson { thread_id: thread.to_string() })
@@ -35,7 +36,7 @@ pub(super) const INBOUND: &[Inbound] = &[
         name: "leaveThread",
         about: "Follow it no longer",
         overlaps: false,
-        decode: |args| Ok(Intent::Leave(thread_id(&first::<InThreadJson>(args)?.thread_id)?)),
+        decode: |args| Ok(Intent::Leave(thread_id(&first::<InThreadJson>(args, FIELDS)?.thread_id)?)),
         reply: |_, result| match result {
             Ok(Answer::Left(thread)) => told("threadLeft", &ThreadIdJson { thread_id: thread.to_string() }),
             Ok(_) => Replies::default(),
@@ -64,7 +65,7 @@ pub(super) const INBOUND: &[Inbound] = &[
         about: "Show or end typing",
         overlaps: false,
         decode: |args| {
-            let asked: TypingJson = first(args)?;
+            let asked: TypingJson = first(args, FIELDS)?;
             Ok(Intent::Typing { thread: thread_id(&asked.thread_id)?, typing: asked.is_typing })
         },
         reply: |_, result| match result {
@@ -111,7 +112,7 @@ struct SentJson<'a> {
 }
 
 fn send_message(args: &[&str]) -> Result<Intent, Refusal> {
-    let asked: SendMessageJson = first(args)?;
+    let asked: SendMessageJson = first(args, FIELDS)?;
     let client_key = client_key(asked.client_msg_id.as_deref())?;
     let thread = thread_id(&asked.thread_id)?;
     Ok(Intent::Execute(Command::Send(SendMessage { thread, body: body(&asked.content)?, client_key })))
@@ -133,10 +134,12 @@ fn sent(actor: &Actor, result: Result<&Answer, &EventError>) -> Replies {
 }
 
 fn mark_as_read(args: &[&str]) -> Result<Intent, Refusal> {
-    let asked: MarkAsReadJson = first(args)?;
-    let (target, own) = match (asked.message_id, asked.thread_id) {
+    let asked: MarkAsReadJson = first(args, FIELDS)?;
+    // As over REST: an id that cannot be is a mistake, even where the other one is enough.
+    let thread = asked.thread_id.map(|thread| thread_id(&thread)).transpose()?;
+    let (target, own) = match (asked.message_id, thread) {
         (Some(message), _) => (MarkTarget::Message(message_id(&message)?), OwnMessage::Refuse),
-        (None, Some(thread)) => (MarkTarget::Thread(thread_id(&thread)?), OwnMessage::Allow),
+        (None, Some(thread)) => (MarkTarget::Thread(thread), OwnMessage::Allow),
         (None, None) => return Ok(Intent::Nothing),
     };
     Ok(Intent::Execute(Command::MarkRead(MarkRead { target, own })))
@@ -164,7 +167,7 @@ fn failed(message: &str, result: Result<&Answer, &EventError>) -> Replies {
 
 /// The original passes over what it does not know; a callback, if there is one, is told so.
 pub(super) fn unknown(event: &str) -> Replies {
-    let detail = Some(format!("there is no event {:?}", event.chars().take(64).collect::<String>()));
+    let detail = Some(format!("there is no event named {}", event.chars().take(64).collect::<String>()));
     let told = FailedJson {
         success: false,
         error: "Unknown event",
@@ -181,7 +184,7 @@ pub(super) fn token(auth: Option<&str>, authorization: Option<&str>) -> Option<S
     struct Auth {
         token: Option<String>,
     }
-    auth.and_then(|auth| payload::parse::<Auth>(auth.as_bytes()).ok())
+    auth.and_then(|auth| parsed::<Auth>(auth.as_bytes()))
         .and_then(|auth| auth.token)
         .filter(|token| !token.is_empty())
         .or_else(|| authorization.map(|header| header.strip_prefix("Bearer ").unwrap_or(header).to_owned()))

@@ -7,6 +7,7 @@
 
 mod errors;
 mod events;
+mod fields;
 mod live;
 mod routes;
 mod shapes;

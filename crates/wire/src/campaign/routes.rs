@@ -9,9 +9,10 @@ use tidings_domain::messaging::{
     Outcome, OwnMessage, PageMessages, SendMessage,
 };
 use tidings_domain::page::{About, PageEnd, PageLimit, ThreadPage};
-use tidings_domain::text::{BODY_CHARS_MAX, Body, CLIENT_KEY_BYTES_MAX, ClientKey, Subject};
+use tidings_domain::text::{Body, ClientKey, Subject};
 use tidings_domain::user::Actor;
 
+use super::fields::{BEFORE, CLIENT_MSG_ID, CONTENT, FIELDS, SUBJECT};
 use super::shapes::{ContentJson, MessageJson, NewMessagesJson, OpenThreadJson, ThreadJson, is_shown};
 use super::{ADVERTISER, PROMOTER, campaign, errors, kind, summaries};
 use crate::iso;
@@ -70,6 +71,8 @@ pub(super) const ROUTES: &[Route] = &[
         about: "Mark as read up to a message",
         decode: |request| {
             let target = MarkTarget::Message(message_id(request.param("messageId"))?);
+            // The message says which thread it is in; a thread that cannot be is a mistake all the same.
+            request.query("threadId").map(thread_id).transpose()?;
             Ok(Command::MarkRead(MarkRead { target, own: OwnMessage::Refuse }))
         },
         encode: |actor, result| marked(result, |failed| errors::message_command(actor, failed)),
@@ -127,35 +130,29 @@ fn campaign_id(received: &str) -> Result<ContextId, Refusal> {
 }
 
 pub(super) fn body(content: &str) -> Result<Body, Refusal> {
-    Body::parse(content).map_err(|error| {
-        Refusal::invalid(format!("content {error}: expected 1 to {BODY_CHARS_MAX} characters, not all blank"))
-    })
+    Body::parse(content).map_err(|error| CONTENT.refuse_text(&error))
 }
 
 pub(super) fn client_key(key: Option<&str>) -> Result<Option<ClientKey>, Refusal> {
-    key.map(ClientKey::parse).transpose().map_err(|error| {
-        Refusal::invalid(format!(
-            "clientMsgId {error}: expected 1 to {CLIENT_KEY_BYTES_MAX} bytes without control characters"
-        ))
-    })
+    key.map(ClientKey::parse).transpose().map_err(|error| CLIENT_MSG_ID.refuse_text(&error))
 }
 
 fn open_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
-    let asked: OpenThreadJson = request.json()?;
-    let founders = match (asked.promoter_id, asked.advertiser_id) {
-        (Some(promoter), Some(advertiser)) => Founders::Given([
-            party("promoterId", &promoter, PROMOTER)?,
-            party("advertiserId", &advertiser, ADVERTISER)?,
-        ]),
+    let asked: OpenThreadJson = request.json(FIELDS)?;
+    let promoter = asked.promoter_id.map(|id| party("promoterId", &id, PROMOTER)).transpose()?;
+    let advertiser = asked.advertiser_id.map(|id| party("advertiserId", &id, ADVERTISER)).transpose()?;
+    let founders = match (promoter, advertiser) {
+        (Some(promoter), Some(advertiser)) => Founders::Given([promoter, advertiser]),
+        (Some(party), None) => Founders::Named { party, other: role(ADVERTISER)? },
+        (None, Some(party)) => Founders::Named { party, other: role(PROMOTER)? },
         (None, None) => Founders::OfContext,
-        _ => return Err(Refusal::invalid("give both promoterId and advertiserId, or neither")),
     };
     let subject = asked
         .subject
         .filter(|subject| !subject.trim().is_empty())
         .map(|subject| Subject::parse(&subject))
         .transpose()
-        .map_err(|error| Refusal::invalid(format!("subject {error}")))?;
+        .map_err(|error| SUBJECT.refuse_text(&error))?;
     Ok(Command::OpenThread(OpenThread {
         context: campaign(campaign_id(&asked.campaign_id)?),
         founders,
@@ -163,10 +160,13 @@ fn open_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     }))
 }
 
-fn party(field: &str, user: &str, role: &str) -> Result<Party, Refusal> {
-    let user: UserId = user.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
-    let role: Role = role.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))?;
-    Ok(Party { user, role })
+fn party(field: &str, user: &str, of: &str) -> Result<Party, Refusal> {
+    let user: UserId = user.parse().map_err(|error| Refusal::invalid(format!("{field} {error}")))?;
+    Ok(Party { user, role: role(of)? })
+}
+
+fn role(role: &str) -> Result<Role, Refusal> {
+    role.parse().map_err(|error| Refusal::invalid(format!("role {error}")))
 }
 
 fn list_threads(request: &RestRequest<'_>) -> Result<Command, Refusal> {
@@ -187,7 +187,7 @@ fn page_messages(request: &RestRequest<'_>) -> Result<Command, Refusal> {
         .query("before")
         .map(|text| {
             let at = iso::parse(text);
-            at.map(Before::Time).ok_or_else(|| Refusal::invalid("before must be an ISO 8601 date"))
+            at.map(Before::Time).ok_or_else(|| BEFORE.refuse())
         })
         .transpose()?;
     let thread = thread_id(request.param("threadId"))?;
@@ -221,14 +221,14 @@ fn find_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let with = ["promoterId", "advertiserId"]
         .into_iter()
         .filter_map(|field| request.query(field).map(|user| (field, user)))
-        .map(|(field, user)| user.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}"))))
+        .map(|(field, user)| user.parse().map_err(|error| Refusal::invalid(format!("{field} {error}"))))
         .collect::<Result<Vec<UserId>, Refusal>>()?;
     Ok(Command::FindThread(FindThread { context, with }))
 }
 
 fn send_message(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let thread = thread_id(request.param("threadId"))?;
-    let asked: ContentJson = request.json()?;
+    let asked: ContentJson = request.json(FIELDS)?;
     let client_key = client_key(asked.client_msg_id.as_deref())?;
     Ok(Command::Send(SendMessage { thread, body: body(&asked.content)?, client_key }))
 }

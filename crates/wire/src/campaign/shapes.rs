@@ -181,7 +181,7 @@ fn in_role<'a>(view: &'a ThreadView, role: &str) -> Option<&'a User> {
     view.members.iter().find(|(member, _)| has(member)).map(|(_, user)| &**user)
 }
 
-/// The body of a thread's creation: with the two sides as the guide's client sends it, without as the newer one does.
+/// The body of a thread's creation. The clients' generations differ: both sides, none, or `promoterId` alone.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct OpenThreadJson {

@@ -7,6 +7,7 @@ use tidings_domain::summary::{Sentiment, Summary, SummaryContent, SummaryPoint};
 use tidings_domain::user::Actor;
 
 use super::errors;
+use super::fields::{FIELDS, SENTIMENT_SCORE};
 use super::routes::{Done, mismatch, thread_id};
 use crate::iso;
 use crate::payload::Refusal;
@@ -60,12 +61,9 @@ impl<'a> From<&'a Summary> for SummaryJson<'a> {
 
 pub(super) fn add(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let thread = thread_id(request.param("threadId"))?;
-    let asked: AddJson = request.json()?;
-    let sentiment = asked
-        .sentiment_score
-        .map(Sentiment::parse)
-        .transpose()
-        .map_err(|error| Refusal::invalid(format!("sentimentScore: {error}")))?;
+    let asked: AddJson = request.json(FIELDS)?;
+    let sentiment =
+        asked.sentiment_score.map(Sentiment::parse).transpose().map_err(|_| SENTIMENT_SCORE.refuse())?;
     let points = |texts: Vec<String>| {
         texts.into_iter().map(|text| SummaryPoint { text, cites: Vec::new() }).collect::<Vec<_>>()
     };

@@ -7,6 +7,7 @@ use tidings_domain::text::{Body, Subject};
 use tidings_domain::thread::ThreadKey;
 use tidings_domain::time::Timestamp;
 
+use super::fields::FIELDS;
 use super::shapes::{ContextJson, PartyJson, UniqueJson, id};
 use super::{HostRequest, IMPORT_MESSAGES_MAX, IMPORT_THREADS_MAX};
 use crate::iso;
@@ -50,16 +51,16 @@ struct MessageJson {
 }
 
 pub(super) fn decode(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
-    let told: ImportJson = asked.request.json()?;
+    let told: ImportJson = asked.request.json(FIELDS)?;
     if told.threads.len() > IMPORT_THREADS_MAX {
         return Err(Refusal::invalid(format!(
-            "threads: expected at most {IMPORT_THREADS_MAX} in one request"
+            "threads must have at most {IMPORT_THREADS_MAX} entries in one request"
         )));
     }
     let messages: usize = told.threads.iter().map(|Object(thread)| thread.messages.len()).sum();
     if messages > IMPORT_MESSAGES_MAX {
         return Err(Refusal::invalid(format!(
-            "messages: expected at most {IMPORT_MESSAGES_MAX} in one request"
+            "messages must have at most {IMPORT_MESSAGES_MAX} entries in one request"
         )));
     }
     let threads = told.threads.into_iter().enumerate().map(|(index, Object(thread))| {
@@ -69,14 +70,19 @@ pub(super) fn decode(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
 }
 
 fn time(field: &str, text: &str) -> Result<Timestamp, Refusal> {
-    iso::parse(text).ok_or_else(|| Refusal::invalid(format!("{field}: expected an ISO 8601 date")))
+    iso::parse(text)
+        .ok_or_else(|| Refusal::invalid(format!("{field} must be a date, such as 2025-08-08T10:30:00.000Z")))
 }
 
 impl ThreadJson {
     fn import(self) -> Result<ImportThread, Refusal> {
         let context = self.context.as_ref().map(|Object(of)| of.reference()).transpose()?;
-        let members =
-            self.members.iter().map(|Object(member)| member.import()).collect::<Result<Vec<_>, _>>()?;
+        let member = |(index, Object(member)): (usize, &Object<MemberJson>)| {
+            member
+                .import()
+                .map_err(|refusal| Refusal::invalid(format!("members[{index}].{}", refusal.message)))
+        };
+        let members = self.members.iter().enumerate().map(member).collect::<Result<Vec<_>, _>>()?;
         let users: Vec<&UserId> = members.iter().map(|member| &member.party.user).collect();
         let key = match (self.unique, &context, users.as_slice()) {
             (UniqueJson::Parties, Some(of), [one, other]) => {
@@ -86,11 +92,13 @@ impl ThreadJson {
                 Some(ThreadKey::direct((*one).clone(), (*other).clone()))
             }
             (UniqueJson::Parties, ..) => {
-                return Err(Refusal::invalid("members: a thread that is unique by its parties has two"));
+                return Err(Refusal::invalid("members must be two where a thread is unique by its parties"));
             }
             (UniqueJson::Context, Some(of), _) => Some(ThreadKey::Context(of.clone())),
             (UniqueJson::Context, None, _) => {
-                return Err(Refusal::invalid("context: a thread that is unique by its context needs one"));
+                return Err(Refusal::invalid(
+                    "context is missing: a thread that is unique by its context needs one",
+                ));
             }
             // Its id makes it unique.
             (UniqueJson::Request, ..) => None,
@@ -99,7 +107,7 @@ impl ThreadJson {
             .subject
             .map(|subject| Subject::parse(&subject))
             .transpose()
-            .map_err(|error| Refusal::invalid(format!("subject: {error}")))?;
+            .map_err(|error| Refusal::invalid(format!("subject {error}")))?;
         let message = |(index, Object(message)): (usize, Object<MessageJson>)| {
             message
                 .import()
@@ -130,8 +138,7 @@ impl MessageJson {
         Ok(ImportMessage {
             id: id("id", &self.id)?,
             sender: self.sender_id.map(|sender| id("senderId", &sender)).transpose()?,
-            body: Body::parse(&self.content)
-                .map_err(|error| Refusal::invalid(format!("content: {error}")))?,
+            body: Body::parse(&self.content).map_err(|error| Refusal::invalid(format!("content {error}")))?,
             created_at: time("createdAt", &self.created_at)?,
         })
     }

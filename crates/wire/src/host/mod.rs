@@ -10,6 +10,7 @@
 //!
 //! All of it needs a token with the scope `service`. Errors are problem documents (RFC 9457).
 
+mod fields;
 mod import;
 mod problem;
 mod routes;

@@ -6,6 +6,7 @@ use tidings_domain::messaging::{HostCommand, HostError, HostOpenThread, HostOutc
 use tidings_domain::text::{ClientKey, Subject as ThreadSubject};
 use tidings_domain::user::{Subject, User};
 
+use super::fields::FIELDS;
 use super::import;
 use super::problem::{of, problem};
 use super::shapes::{
@@ -80,14 +81,14 @@ fn short(field: &str, text: String) -> Result<String, Refusal> {
     if text.trim().is_empty() || text.chars().count() > SHORT_CHARS_MAX || text.chars().any(char::is_control)
     {
         return Err(Refusal::invalid(format!(
-            "{field}: expected 1 to {SHORT_CHARS_MAX} characters, not blank, without control characters"
+            "{field} must be a text of 1 to {SHORT_CHARS_MAX} characters, not blank, without control characters"
         )));
     }
     Ok(text)
 }
 
 fn put_user(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
-    let told: PutUserJson = asked.request.json()?;
+    let told: PutUserJson = asked.request.json(FIELDS)?;
     let mut user = User::unknown(id("id", asked.request.param("id"))?);
     user.name = short("name", told.name)?;
     user.username = told.username.map(|name| short("username", name)).transpose()?;
@@ -96,12 +97,12 @@ fn put_user(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
     user.avatar_url = told.avatar_url;
     if user.avatar_url.as_ref().is_some_and(|url| !is_web_address(url)) {
         return Err(Refusal::invalid(format!(
-            "avatarUrl: expected an http or https address of at most {URL_BYTES_MAX} bytes"
+            "avatarUrl must be an http or https address of at most {URL_BYTES_MAX} bytes"
         )));
     }
     let subjects = told.subjects.map(|subjects| {
         if subjects.len() > LIST_MAX {
-            return Err(Refusal::invalid(format!("subjects: expected at most {LIST_MAX}")));
+            return Err(Refusal::invalid(format!("subjects must have at most {LIST_MAX} entries")));
         }
         let subject = |Object(subject): Object<SubjectJson>| {
             Ok(Subject {
@@ -122,18 +123,18 @@ fn is_web_address(url: &str) -> bool {
 }
 
 fn put_context(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
-    let told: PutContextJson = asked.request.json()?;
+    let told: PutContextJson = asked.request.json(FIELDS)?;
     let named = ContextJson {
         kind: asked.request.param("kind").to_owned(),
         id: asked.request.param("id").to_owned(),
         parent: told.parent,
     };
     if told.parties.len() > LIST_MAX {
-        return Err(Refusal::invalid(format!("parties: expected at most {LIST_MAX}")));
+        return Err(Refusal::invalid(format!("parties must have at most {LIST_MAX} entries")));
     }
     let data = told.data.map(|data| data.get().to_owned());
     if data.as_ref().is_some_and(|data| data.len() > DATA_BYTES_MAX) {
-        return Err(Refusal::invalid(format!("data: expected at most {DATA_BYTES_MAX} bytes of JSON")));
+        return Err(Refusal::invalid(format!("data must be at most {DATA_BYTES_MAX} bytes of JSON")));
     }
     Ok(HostCommand::PutContext(Context {
         reference: named.reference()?,
@@ -146,7 +147,7 @@ fn put_context(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
 }
 
 fn open_thread(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
-    let told: OpenThreadJson = asked.request.json()?;
+    let told: OpenThreadJson = asked.request.json(FIELDS)?;
     let key = asked
         .idempotency_key
         .map(ClientKey::parse)

@@ -91,7 +91,7 @@ pub(super) fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Ref
 where
     T::Err: std::fmt::Display,
 {
-    text.parse().map_err(|error| Refusal::invalid(format!("{field}: {error}")))
+    text.parse().map_err(|error| Refusal::invalid(format!("{field} {error}")))
 }
 
 impl PartyJson {

@@ -48,3 +48,18 @@ fn d18_the_named_promoter_is_taken() {
         assert_eq!(world.rest("ada", "POST", "/threads", body).await.0, 403);
     });
 }
+
+/// The guide at the original's newest revision sends `promoterId` without `advertiserId`; the original passes over it.
+#[test]
+fn d18_the_promoter_named_alone_is_taken_too() {
+    in_a_world(async |world| {
+        let body = r#"{"campaignId":"spring","promoterId":"cy","subject":"Spring"}"#;
+        let (status, thread) = world.rest("ada", "POST", "/threads", body).await;
+        assert_eq!((status, text(&thread, "promoterId").as_str()), (201, "cy"), "{thread}");
+        assert_eq!(text(&thread, "advertiserId"), "ada");
+        // A promoter may name themselves alone.
+        assert_eq!(world.rest("bob", "POST", "/threads", body).await.0, 403);
+        let own = r#"{"campaignId":"spring","promoterId":"bob","subject":"Spring"}"#;
+        assert_eq!(world.rest("bob", "POST", "/threads", own).await.0, 201);
+    });
+}

@@ -18,10 +18,39 @@ const ECHO_CHARS_MAX: usize = 64;
 /// The longest refusal, in characters.
 const REFUSAL_CHARS_MAX: usize = 300;
 
-/// Whether a refusal says something, and repeats little of what was received.
+/// What parsers and compilers say. People who use a page see refusals.
+const PARSERS_WORDS: &[&str] = &[
+    "line ",
+    "column",
+    "serde",
+    "invalid type",
+    "invalid value",
+    "invalid length",
+    "missing field",
+    "unknown field",
+    "unknown variant",
+    "duplicate field",
+    "EOF",
+    "trailing",
+    "expected ",
+    "struct ",
+    "enum ",
+    "Json",
+    "Option",
+    "`",
+    "::",
+];
+
+/// Whether a refusal says something in words of its own, and repeats little of what was received.
 pub(crate) fn check_refusal(refusal: &Refusal, received: &[&str]) -> Result<(), TestCaseError> {
     let message: Vec<char> = refusal.message.chars().collect();
     prop_assert!(!refusal.message.trim().is_empty());
+    for word in PARSERS_WORDS {
+        let is_echo = received.iter().any(|text| text.contains(word));
+        // An id's text is the contract's.
+        let own = refusal.message.replace("Expected UUID format", "");
+        prop_assert!(is_echo || !own.contains(word), "{:?} in {:?}", word, refusal.message);
+    }
     prop_assert!(message.len() <= REFUSAL_CHARS_MAX, "{} characters: {}", message.len(), refusal.message);
     for piece in message.windows(ECHO_CHARS_MAX + 1) {
         let piece: String = piece.iter().collect();
@@ -141,6 +170,33 @@ fn what_is_hard_on_a_parser_is_refused_or_passed_over() -> Result<(), TestCaseEr
         }
     }
     Ok(())
+}
+
+/// Every kind of misfit has a sentence that names the field and says what it must be.
+#[test]
+fn a_misfit_is_told_in_words_for_people() {
+    let send = DIALECT.event("sendMessage").expect("the dialect sends");
+    let id = r#""threadId":"0198f0a0-0000-7000-8000-000000000001""#;
+    for (payload, said) in [
+        ("{", "the payload is not valid JSON"),
+        ("[]", "the payload must be a JSON object"),
+        ("{}", "threadId is missing: it must be the id of a thread"),
+        (r#"{ID}"#, "content is missing: it must be a text of 1 to 10,000 characters"),
+        (r#"{ID,"content":null}"#, "content must be a text of 1 to 10,000 characters"),
+        (r#"{ID,"content":[[1]]}"#, "content must be a text of 1 to 10,000 characters"),
+        (r#"{ID,"content":"\ud83d"}"#, "content must be a text of 1 to 10,000 characters"),
+        (r#"{ID,"content":"a","content":"b"}"#, "content is given twice"),
+        (
+            r#"{ID,"content":"a","clientMsgId":7}"#,
+            "clientMsgId must be a text of 1 to 128 bytes, without control characters",
+        ),
+        (r#"{ID,"content":" "}"#, "content must be a text of 1 to 10,000 characters; this one is blank"),
+        (r#"{ID,"content":"a","\ud83d":1}"#, "the payload must be an object whose names are texts"),
+    ] {
+        let payload = payload.replace("ID", id);
+        let refusal = (send.decode)(&[&payload]).expect_err("a misfit");
+        assert_eq!(refusal.message, said, "{payload}");
+    }
 }
 
 /// A field that no payload knows is passed over, however deep it is: it is never built.

@@ -364,11 +364,11 @@ fn an_import_has_limits() {
     };
     assert!(offer(&vec![thread(0); IMPORT_THREADS_MAX]).is_ok());
     let refusal = offer(&vec![thread(0); IMPORT_THREADS_MAX + 1]).expect_err("too many threads");
-    assert!(refusal.message.contains("threads: expected at most 1000"), "{}", refusal.message);
+    assert!(refusal.message.contains("threads must have at most 1000 entries"), "{}", refusal.message);
     assert!(offer(&[thread(IMPORT_MESSAGES_MAX)]).is_ok());
     let halves = [thread(IMPORT_MESSAGES_MAX / 2), thread(IMPORT_MESSAGES_MAX / 2 + 1)];
     let refusal = offer(&halves).expect_err("too many messages");
-    assert!(refusal.message.contains("messages: expected at most 50000"), "{}", refusal.message);
+    assert!(refusal.message.contains("messages must have at most 50000 entries"), "{}", refusal.message);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use tidings_domain::context::{ContextRef, Party};
+use tidings_domain::id::{Role, UserId};
 use tidings_domain::messaging::{
     Before, Command, FindThread, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, OwnMessage,
     PageMessages, SendMessage,
@@ -82,18 +83,19 @@ proptest! {
     }
 
     #[test]
-    fn an_opening(campaign in user_ids(), promoter in user_ids(), advertiser in user_ids(), subject in subjects(), given: bool) {
-        let party = |user: &tidings_domain::id::UserId, role: &str| Party { user: user.clone(), role: role.parse().expect("a role") };
-        let founders = if given {
-            Founders::Given([party(&promoter, "PROMOTER"), party(&advertiser, "ADVERTISER")])
-        } else {
-            Founders::OfContext
+    fn an_opening(campaign in user_ids(), promoter in proptest::option::of(user_ids()), advertiser in proptest::option::of(user_ids()), subject in subjects()) {
+        let role = |role: &str| role.parse::<Role>().expect("a role");
+        let party = |user: &UserId, of: &str| Party { user: user.clone(), role: role(of) };
+        let founders = match (&promoter, &advertiser) {
+            (Some(promoter), Some(advertiser)) => Founders::Given([party(promoter, "PROMOTER"), party(advertiser, "ADVERTISER")]),
+            (Some(promoter), None) => Founders::Named { party: party(promoter, "PROMOTER"), other: role("ADVERTISER") },
+            (None, Some(advertiser)) => Founders::Named { party: party(advertiser, "ADVERTISER"), other: role("PROMOTER") },
+            (None, None) => Founders::OfContext,
         };
-        let named = |user: &tidings_domain::id::UserId| given.then(|| user.as_str().to_owned());
         let body = json!({
             "campaignId": campaign.as_str(),
-            "promoterId": named(&promoter),
-            "advertiserId": named(&advertiser),
+            "promoterId": promoter.as_ref().map(UserId::as_str),
+            "advertiserId": advertiser.as_ref().map(UserId::as_str),
             "subject": subject.as_ref().map(Subject::as_str),
         });
         let context = about(campaign.as_str());
