@@ -44,9 +44,9 @@ impl Jobs {
 
     /// All of them, each with when it may be claimed.
     pub(crate) fn all(&self) -> impl Iterator<Item = (ClaimedJob, Timestamp)> {
-        self.kept.values().map(|kept| {
-            (ClaimedJob { job: kept.job.clone(), attempts: kept.attempts }, kept.claimable_at)
-        })
+        self.kept
+            .values()
+            .map(|kept| (ClaimedJob { job: kept.job.clone(), attempts: kept.attempts }, kept.claimable_at))
     }
 
     fn claim(&mut self, now: Timestamp, lease_until: Timestamp, limit: PageLimit) -> Vec<ClaimedJob> {

@@ -44,8 +44,12 @@ fn page<K: Ord + ToString>(mut rows: Vec<(K, Record)>, kind: RecordKind) -> Reco
 impl State {
     fn users_after(&self, after: u64) -> RecordPage {
         let subjects = |id: &UserId| {
-            let mut subjects: Vec<Subject> =
-                self.subjects.iter().filter(|(_, user)| *user == id).map(|(subject, _)| subject.clone()).collect();
+            let mut subjects: Vec<Subject> = self
+                .subjects
+                .iter()
+                .filter(|(_, user)| *user == id)
+                .map(|(subject, _)| subject.clone())
+                .collect();
             subjects.sort_unstable();
             subjects
         };
@@ -113,7 +117,8 @@ impl State {
                 page(threads.collect(), kind)
             }
             RecordKind::Member => self.rows_after(kind, within::<UserId>(after)?, |kept, after| {
-                let members = kept.joined().filter(|(member, _)| after.is_none_or(|after| member.user > *after));
+                let members =
+                    kept.joined().filter(|(member, _)| after.is_none_or(|after| member.user > *after));
                 let row = |(member, joined): (&tidings_domain::member::Member, Modseq)| {
                     (member.user.clone(), Record::Member(member.clone(), joined))
                 };

@@ -29,8 +29,9 @@ pub struct SqliteConfig {
     /// Whether opening makes a missing file and brings the schema up to date. If not, both must be so already. Default
     /// true.
     pub migrate: bool,
-    /// Opens an unfinished copy of another store too, which nobody may serve from. Default false.
-    pub unfinished: bool,
+    /// Whether it is opened to be copied from or into. Then an unfinished copy opens too, which nobody may serve from.
+    /// Default false.
+    pub copying: bool,
 }
 
 impl SqliteConfig {
@@ -55,7 +56,7 @@ impl Default for SqliteConfig {
             wal_bytes_max: 64 * 1024 * 1024,
             writer_cache_kib: 64 * 1024,
             migrate: true,
-            unfinished: false,
+            copying: false,
         }
     }
 }

@@ -39,11 +39,8 @@ const USER_BY_SUBJECT: &str = concat!(
     " from subject s cross join user u on u.number = s.user where s.issuer = $1 and s.sub = $2",
 );
 
-const CONTEXTS: &str = concat!(
-    "select ",
-    context_columns!(),
-    " from json_each($1) j cross join context c on c.key = j.value"
-);
+const CONTEXTS: &str =
+    concat!("select ", context_columns!(), " from json_each($1) j cross join context c on c.key = j.value");
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]

@@ -13,9 +13,7 @@ use tidings_domain::text::ClientKey;
 use tidings_domain::thread::Thread;
 
 use crate::queue::Request;
-use crate::rows::{
-    MemberRow, MessageRow, ThreadRow, member_columns, message_columns, thread_columns,
-};
+use crate::rows::{MemberRow, MessageRow, ThreadRow, member_columns, message_columns, thread_columns};
 
 /// One statement per section of [`Section`], in that order. Arguments are written `$1`, here and in every script: sqlx
 /// loses count of `?1` when a later statement of a script does not begin with the first.

@@ -98,8 +98,9 @@ pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, Op
     } else {
         check_schema(&mut connection, config).await?;
     }
-    let is_unfinished: bool = sqlx::query_scalar(UNFINISHED).fetch_one(&mut connection).await.map_err(database)?;
-    if is_unfinished && !config.unfinished {
+    let is_unfinished: bool =
+        sqlx::query_scalar(UNFINISHED).fetch_one(&mut connection).await.map_err(database)?;
+    if is_unfinished && !config.copying {
         return Err(OpenError::Unfinished { path: config.path.clone() });
     }
     Ok(connection)

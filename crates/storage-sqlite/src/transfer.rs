@@ -25,8 +25,8 @@ use crate::jobs::{JobRow, work_code};
 use crate::load::{hex, json};
 use crate::queue::Request;
 use crate::rows::{
-    MemberRow, MessageRow, SummaryRow, ThreadRow, UserRow, member_columns, message_columns,
-    summary_columns, thread_columns,
+    MemberRow, MessageRow, SummaryRow, ThreadRow, UserRow, member_columns, message_columns, summary_columns,
+    thread_columns,
 };
 use crate::write::{
     Changed, WriteError, context_fields, context_key, member_fields, message_fields, summary_fields,
@@ -63,8 +63,11 @@ const JOBS: &str = "select id, kind, thread_id, from_seq, only_users, due_at, at
     where id > $1 order by id limit $2";
 
 /// The threads that records belong to.
-const THREADS_OF: &str =
-    concat!("select ", thread_columns!(), " from json_each($1) j cross join thread t on t.id = unhex(j.value)");
+const THREADS_OF: &str = concat!(
+    "select ",
+    thread_columns!(),
+    " from json_each($1) j cross join thread t on t.id = unhex(j.value)"
+);
 const PUT_JOBS: &str = "insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts) \
     select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 5, v ->> 6, v ->> 7 \
     from (select value as v from jsonb_each($1))";
@@ -158,8 +161,7 @@ impl SqliteStore {
 fn user(row: UserWithSubjects) -> Result<(String, Record), StoreError> {
     let pairs: Vec<(String, String)> =
         serde_json::from_str(&row.subjects).map_err(|_| corrupt("the subjects of a user"))?;
-    let mut subjects: Vec<Subject> =
-        pairs.into_iter().map(|(issuer, sub)| Subject { issuer, sub }).collect();
+    let mut subjects: Vec<Subject> = pairs.into_iter().map(|(issuer, sub)| Subject { issuer, sub }).collect();
     subjects.sort_unstable();
     let user = row.user.user()?;
     Ok((user.number.to_string(), Record::User(Box::new(user), subjects)))
@@ -170,6 +172,7 @@ fn context(row: ContextRow) -> Result<(String, Record), StoreError> {
     Ok((context_key(&context.reference), Record::Context(context)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows are handed over")]
 fn thread(row: ThreadRow) -> Result<(String, Record), StoreError> {
     let key = row.key.as_deref().map(|key| key.parse().map_err(|_| corrupt("a thread's key"))).transpose()?;
     Ok((row.number.to_string(), Record::Thread(Box::new(row.thread()?), key)))
@@ -179,12 +182,14 @@ fn modseq(value: i64) -> Result<Modseq, StoreError> {
     u64::try_from(value).map(Modseq::new).map_err(|_| corrupt("a modseq"))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows are handed over")]
 fn member(row: MemberRow) -> Result<(String, Record), StoreError> {
     let member = row.member()?;
     let key = format!("{} {}", row.thread, member.user);
     Ok((key, Record::Member(member, modseq(row.joined_modseq)?)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows are handed over")]
 fn message(row: MessageRow) -> Result<(String, Record), StoreError> {
     let message = row.message()?;
     Ok((message.number.to_string(), Record::Message(Box::new(message), modseq(row.appended_modseq)?)))
@@ -195,6 +200,7 @@ fn summary(row: SummaryOfThread) -> Result<(String, Record), StoreError> {
     Ok((format!("{} {}", row.thread, summary.modseq.get()), Record::Summary(summary)))
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "rows are handed over")]
 fn job(row: JobWithLease) -> Result<(String, Record), StoreError> {
     let job = row.job.claimed()?;
     Ok((job.job.id.to_string(), Record::Job(job, Timestamp::from_millis(row.claimable_at))))
@@ -222,7 +228,9 @@ impl Transfer for SqliteStore {
                 let query = sqlx::query_as(MEMBERS).bind(number).bind(user.to_owned());
                 self.page_of(kind, query, member).await
             }
-            RecordKind::Message => self.page_of(kind, sqlx::query_as(MESSAGES).bind(number()?), message).await,
+            RecordKind::Message => {
+                self.page_of(kind, sqlx::query_as(MESSAGES).bind(number()?), message).await
+            }
             RecordKind::Summary => {
                 let (number, modseq) = within(after)?;
                 let modseq: i64 = if modseq.is_empty() { 0 } else { parsed(modseq)? };
