@@ -68,6 +68,8 @@ pub struct Users {
     pub admin: User,
     /// Nobody: the host's own token, with the scope `service`.
     pub host: User,
+    /// A user who is called as the host's token is.
+    pub namesake: User,
 }
 
 impl Users {
@@ -82,6 +84,7 @@ impl Users {
             carol: User::mint("advertiser-2003", "ADVERTISER", "Carol Outsider")?,
             dave: User::mint("promoter:dave", "PROMOTER", "Dave \u{1f468}\u{200d}\u{1f4bb} Ørsted")?,
             eve: User::mint("7c4e1b2a-3f6d-4c8b-a9e0-d1c2b3a49586", "PROMOTER", "Eve Former")?,
+            namesake: User::mint("host", "ADVERTISER", "Hostilia")?,
             admin: User::mint("5d0c9b8a-7f6e-4d5c-8b3a-291807f6e5d4", "ADMIN", "Ada Admin")?,
             host: User {
                 id: "host",

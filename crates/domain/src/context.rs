@@ -22,7 +22,7 @@ impl ContextRef {
 }
 
 /// What the host told about a business object.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Context {
     /// Which object.
     pub reference: ContextRef,

@@ -5,7 +5,7 @@ use crate::seq::Seq;
 use crate::time::Timestamp;
 
 /// Work to do at or after a moment, at least once.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// Its id.
     pub id: JobId,
@@ -16,7 +16,7 @@ pub struct Job {
 }
 
 /// What a job does. A closed list, so that no store can keep a kind that it cannot give back.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Work {
     /// Tell those who are away about the messages of a thread from `from` on that were written before the job was
     /// due, as far as they have not read them by then. A message at or after that moment has a job of its own.
@@ -31,7 +31,7 @@ pub enum Work {
 }
 
 /// A job that a runner holds for a while.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ClaimedJob {
     /// The job.
     pub job: Job,

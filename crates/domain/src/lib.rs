@@ -147,5 +147,6 @@ pub mod summary;
 pub mod text;
 pub mod thread;
 pub mod time;
+pub mod transfer;
 pub mod typing;
 pub mod user;

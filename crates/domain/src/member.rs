@@ -65,7 +65,7 @@ impl ReadMarker {
 }
 
 /// A user in a thread.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Member {
     /// The thread.
     pub thread: ThreadId,

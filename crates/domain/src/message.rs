@@ -6,7 +6,7 @@ use crate::text::{Body, ClientKey, DraftHash};
 use crate::time::Timestamp;
 
 /// Who wrote a message.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Author {
     /// A member, with the role they had in the thread when they wrote it.
     Member {
@@ -42,7 +42,7 @@ pub enum Origin {
 }
 
 /// What a member or the system wrote.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Message {
     /// Its id.
     pub id: MessageId,

@@ -262,6 +262,8 @@ pub enum Budget<'a> {
     Opens(&'a UserId),
     /// REST requests of a user.
     Requests(&'a UserId),
+    /// REST requests of a service, by the id in its token. No user shares it, whatever their id.
+    Service(&'a UserId),
     /// Events of a user on all their sockets together, sends included.
     Events(&'a UserId),
     /// Connections opened from an address, and requests from it that come without a valid token.

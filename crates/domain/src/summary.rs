@@ -15,7 +15,7 @@ pub const SUMMARY_POINT_CHARS_MAX: usize = 500;
 pub const SUMMARY_CITES_MAX: usize = 100;
 
 /// What a thread came to, in short.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Summary {
     /// Its id.
     pub id: SummaryId,
@@ -32,7 +32,7 @@ pub struct Summary {
 }
 
 /// What a summary says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SummaryContent {
     text: String,
     key_points: Vec<SummaryPoint>,
@@ -41,7 +41,7 @@ pub struct SummaryContent {
 }
 
 /// One point, with the messages it rests on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SummaryPoint {
     /// What it says.
     pub text: String,

@@ -1,9 +1,10 @@
 //! Threads.
 
 use std::fmt;
+use std::str::FromStr;
 
 use crate::context::{ContextRef, Party};
-use crate::id::{ThreadId, UserId};
+use crate::id::{InvalidId, ThreadId, UserId};
 use crate::seq::{Modseq, Seq};
 use crate::text::{ClientKey, Subject};
 use crate::time::Timestamp;
@@ -72,8 +73,36 @@ impl fmt::Display for ThreadKey {
     }
 }
 
+impl FromStr for ThreadKey {
+    type Err = InvalidId;
+
+    /// Reads the canonical text.
+    fn from_str(text: &str) -> Result<Self, InvalidId> {
+        let (sort, rest) = text.split_once(' ').ok_or(InvalidId::NotOpaque)?;
+        if sort == "request" {
+            return ClientKey::parse(rest).map(Self::Request).map_err(|_| InvalidId::NotOpaque);
+        }
+        // An id may be a mark itself, so that the marks alone do not tell; together with the count of words they do.
+        let words: Vec<&str> = rest.split(' ').collect();
+        let object = |words: &[&str]| match words {
+            [kind, id] => Ok(ContextRef::new(kind.parse()?, id.parse()?)),
+            [of, parent, "/", kind, id] => {
+                let parent = Some((of.parse()?, parent.parse()?));
+                Ok(ContextRef { parent, ..ContextRef::new(kind.parse()?, id.parse()?) })
+            }
+            _ => Err(InvalidId::NotOpaque),
+        };
+        match (sort, words.as_slice()) {
+            ("direct", [low, high]) => Ok(Self::Direct(low.parse()?, high.parse()?)),
+            ("pair", [of @ .., ":", low, high]) => Ok(Self::Pair(object(of)?, low.parse()?, high.parse()?)),
+            ("context", of) => object(of).map(Self::Context),
+            _ => Err(InvalidId::NotOpaque),
+        }
+    }
+}
+
 /// A conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Thread {
     /// Its id.
     pub id: ThreadId,

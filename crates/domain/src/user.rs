@@ -6,7 +6,7 @@ use crate::thread::Thread;
 use crate::time::Timestamp;
 
 /// What other people see of a user.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct User {
     /// The host's id.
     pub id: UserId,

@@ -27,6 +27,7 @@ pub(crate) struct Rates<C: Clock = DefaultClock> {
     sends: Option<Buckets<UserId, C>>,
     opens: Option<Buckets<UserId, C>>,
     requests: Option<Buckets<UserId, C>>,
+    services: Option<Buckets<UserId, C>>,
     events: Option<Buckets<UserId, C>>,
     strangers: Option<Buckets<IpAddr, C>>,
 }
@@ -38,6 +39,7 @@ impl<C: Clock + Clone> Rates<C> {
             sends: Buckets::new(settings.sends, "sends", clock),
             opens: Buckets::new(settings.opens, "opens", clock),
             requests: Buckets::new(settings.requests, "requests", clock),
+            services: Buckets::new(settings.host_requests, "host_requests", clock),
             events: Buckets::new(settings.events, "events", clock),
             strangers: Buckets::new(settings.strangers, "strangers", clock),
         }
@@ -45,7 +47,7 @@ impl<C: Clock + Clone> Rates<C> {
 
     /// Forgets the buckets that are full again: they are as good as new ones.
     fn tidy(&self) {
-        [&self.sends, &self.opens, &self.requests, &self.events]
+        [&self.sends, &self.opens, &self.requests, &self.services, &self.events]
             .into_iter()
             .flatten()
             .for_each(Buckets::tidy);
@@ -76,6 +78,7 @@ where
             Budget::Sends(user) => of_user(&self.sends, user),
             Budget::Opens(user) => of_user(&self.opens, user),
             Budget::Requests(user) => of_user(&self.requests, user),
+            Budget::Service(service) => of_user(&self.services, service),
             Budget::Events(user) => of_user(&self.events, user),
             Budget::Strangers(address) => match &self.strangers {
                 Some(buckets) => buckets.take(&block(address)),
@@ -152,6 +155,7 @@ mod tests {
             sends: sends.map(rate),
             opens: None,
             requests: None,
+            host_requests: None,
             events: Some(rate((3, 1))),
             strangers: Some(rate((2, 60))),
         };

@@ -23,9 +23,9 @@ impl Directory for MemoryStore {
 
     async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
         let mut state = self.0.state.lock();
-        // Users are never forgotten, so their count is the last number given.
-        let next = u64::try_from(state.users.len()).unwrap_or(u64::MAX).saturating_add(1);
+        let next = state.users_made.saturating_add(1);
         let number = state.users.get(&user.id).map_or(next, |known| known.number);
+        state.users_made = state.users_made.max(number);
         let user = User { number, ..user };
         state.users.insert(user.id.clone(), user.clone());
         if let Some(subjects) = subjects {

@@ -32,8 +32,21 @@ impl Jobs {
     }
 
     pub(crate) fn put(&mut self, job: Job) {
-        self.by_time.insert((job.due_at, job.id));
-        self.kept.insert(job.id, Kept { claimable_at: job.due_at, attempts: 0, job });
+        let claimable_at = job.due_at;
+        self.restore(ClaimedJob { job, attempts: 0 }, claimable_at);
+    }
+
+    pub(crate) fn restore(&mut self, claimed: ClaimedJob, claimable_at: Timestamp) {
+        let ClaimedJob { job, attempts } = claimed;
+        self.by_time.insert((claimable_at, job.id));
+        self.kept.insert(job.id, Kept { claimable_at, attempts, job });
+    }
+
+    /// All of them, each with when it may be claimed.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ClaimedJob, Timestamp)> {
+        self.kept
+            .values()
+            .map(|kept| (ClaimedJob { job: kept.job.clone(), attempts: kept.attempts }, kept.claimable_at))
     }
 
     fn claim(&mut self, now: Timestamp, lease_until: Timestamp, limit: PageLimit) -> Vec<ClaimedJob> {

@@ -11,7 +11,7 @@ use tidings_domain::page::{ENTRY_MEMBERS_MAX, MessagePage, PageEnd, PageLimit, T
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::summary::Summary;
 use tidings_domain::text::ClientKey;
-use tidings_domain::thread::Thread;
+use tidings_domain::thread::{Thread, ThreadKey};
 use tidings_domain::time::Timestamp;
 
 /// A row of a thread, by what its modseq leads to.
@@ -33,8 +33,11 @@ struct Written {
 #[derive(Debug)]
 pub(crate) struct Kept {
     thread: Thread,
+    key: Option<ThreadKey>,
     /// In the order they came in.
     members: Vec<Member>,
+    /// The modseq of each member's first change, in the same order.
+    joined: Vec<Modseq>,
     by_user: HashMap<UserId, usize>,
     /// At index `seq - 1`.
     messages: Vec<Written>,
@@ -47,10 +50,12 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    pub(crate) fn new(thread: Thread) -> Self {
+    pub(crate) fn new(thread: Thread, key: Option<ThreadKey>) -> Self {
         Self {
             thread,
+            key,
             members: Vec::new(),
+            joined: Vec::new(),
             by_user: HashMap::new(),
             messages: Vec::new(),
             by_key: HashMap::new(),
@@ -62,6 +67,10 @@ impl Kept {
 
     pub(crate) const fn thread(&self) -> &Thread {
         &self.thread
+    }
+
+    pub(crate) const fn key(&self) -> Option<&ThreadKey> {
+        self.key.as_ref()
     }
 
     pub(crate) fn set_thread(&mut self, thread: Thread) {
@@ -123,6 +132,7 @@ impl Kept {
                     let index = self.members.len();
                     self.by_user.insert(member.user.clone(), index);
                     self.members.push(member.clone());
+                    self.joined.push(member.modseq);
                     (Row::Member(index), None)
                 }
             }
@@ -142,6 +152,54 @@ impl Kept {
             self.thread.fields_modseq = modseq;
         }
         self.changed.insert(modseq, row);
+    }
+
+    /// Each member with the modseq of their first change.
+    pub(crate) fn joined(&self) -> impl Iterator<Item = (&Member, Modseq)> {
+        self.members.iter().zip(self.joined.iter().copied())
+    }
+
+    /// The messages from a place on, each with the modseq with which it was appended.
+    pub(crate) fn appended(&self, after: Seq) -> impl Iterator<Item = (&Message, Modseq)> {
+        let from = usize::try_from(after.get()).unwrap_or(usize::MAX);
+        let rows = self.messages.get(from..).unwrap_or_default();
+        rows.iter().map(|written| (&written.message, written.appended))
+    }
+
+    /// The summaries, in the order they were added.
+    pub(crate) fn all_summaries(&self) -> &[Summary] {
+        &self.summaries
+    }
+
+    /// Takes a member in who came in at `joined`, at their place among the others.
+    pub(crate) fn restore_member(&mut self, member: Member, joined: Modseq) {
+        let place = self.joined.partition_point(|other| *other < joined);
+        self.joined.insert(place, joined);
+        self.members.insert(place, member);
+        for (index, member) in self.members.iter().enumerate() {
+            self.by_user.insert(member.user.clone(), index);
+            self.changed.insert(member.modseq, Row::Member(index));
+        }
+    }
+
+    /// Takes a message in that was appended at `appended`; false when it is not the next.
+    pub(crate) fn restore_message(&mut self, message: Message, appended: Modseq) -> bool {
+        let index = self.messages.len();
+        if usize::try_from(message.seq.get()).ok() != Some(index.saturating_add(1)) {
+            return false;
+        }
+        self.write(&Change::AppendMessage(message));
+        if let Some(written) = self.messages.last_mut() {
+            written.appended = appended;
+        }
+        true
+    }
+
+    /// Notes that the thread's own fields changed last at their modseq.
+    pub(crate) fn restore_fields(&mut self) {
+        if self.thread.fields_modseq > Modseq::ZERO {
+            self.changed.insert(self.thread.fields_modseq, Row::Fields);
+        }
     }
 
     fn note_deleted(&mut self, message: &Message) {

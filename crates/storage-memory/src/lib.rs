@@ -39,12 +39,15 @@ mod kept;
 mod list;
 mod state;
 mod store;
+mod transfer;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tidings_domain::ports::Notifier;
+use uuid::Uuid;
 
 use crate::state::State;
 
@@ -66,12 +69,16 @@ impl fmt::Debug for MemoryStore {
 struct Shared {
     state: Mutex<State>,
     notifier: Arc<dyn Notifier>,
+    history: Uuid,
 }
 
 impl MemoryStore {
     /// An empty store that tells `notifier` of every commit.
     #[must_use]
     pub fn new(notifier: Arc<dyn Notifier>) -> Self {
-        Self(Arc::new(Shared { state: Mutex::new(State::default()), notifier }))
+        static MADE: AtomicU64 = AtomicU64::new(1);
+        // A store in memory meets none of another process, so a count names its history.
+        let history = Uuid::from_u64_pair(0, MADE.fetch_add(1, Ordering::Relaxed));
+        Self(Arc::new(Shared { state: Mutex::new(State::default()), notifier, history }))
     }
 }

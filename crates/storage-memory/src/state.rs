@@ -12,7 +12,9 @@ use tidings_domain::page::{About, ThreadEntry, ThreadPage};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::snapshot::{Scope, Snapshot};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
+use tidings_domain::transfer::Place;
 use tidings_domain::user::{Subject, User};
+use uuid::Uuid;
 
 use crate::jobs::Jobs;
 use crate::kept::Kept;
@@ -20,17 +22,20 @@ use crate::list::{self, UserList};
 
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    threads: HashMap<ThreadId, Kept>,
-    by_key: HashMap<ThreadKey, ThreadId>,
-    messages: HashMap<MessageId, (ThreadId, Seq)>,
-    summaries: HashSet<SummaryId>,
-    lists: HashMap<UserId, UserList>,
+    pub(crate) threads: HashMap<ThreadId, Kept>,
+    pub(crate) by_key: HashMap<ThreadKey, ThreadId>,
+    pub(crate) messages: HashMap<MessageId, (ThreadId, Seq)>,
+    pub(crate) summaries: HashSet<SummaryId>,
+    pub(crate) lists: HashMap<UserId, UserList>,
     pub(crate) users: HashMap<UserId, User>,
     pub(crate) subjects: HashMap<Subject, UserId>,
     pub(crate) contexts: HashMap<ContextRef, Context>,
     pub(crate) jobs: Jobs,
-    threads_made: u64,
-    messages_made: u64,
+    pub(crate) threads_made: u64,
+    pub(crate) messages_made: u64,
+    pub(crate) users_made: u64,
+    /// The copy that is under way into this store: of which history, and how far.
+    pub(crate) incoming: Option<(Uuid, Place)>,
 }
 
 impl State {
@@ -163,7 +168,7 @@ impl State {
             created_at: new.created_at,
             updated_at: new.created_at,
         };
-        self.threads.insert(thread.id, Kept::new(thread.clone()));
+        self.threads.insert(thread.id, Kept::new(thread.clone(), new.key.clone()));
         if let Some(key) = new.key {
             self.by_key.insert(key, thread.id);
         }

@@ -35,6 +35,9 @@ pub struct PgConfig {
     pub idle_max: Duration,
     /// Whether opening brings the schema up to date. If not, it must be so already. Default true.
     pub migrate: bool,
+    /// Whether it is opened to be copied from or into. Then an unfinished copy opens too, which nobody may serve from,
+    /// and a schema that was not brought up to date must not be a later one either. Default false.
+    pub copying: bool,
     /// Promises of durability that the server need not keep. Default none.
     pub may_be_off: Vec<Promise>,
 }
@@ -94,6 +97,7 @@ impl Default for PgConfig {
             lock_max: Duration::from_secs(4),
             idle_max: Duration::from_secs(10),
             migrate: true,
+            copying: false,
             may_be_off: Vec::new(),
         }
     }
@@ -145,7 +149,7 @@ pub enum OpenError {
         /// What it is.
         found: String,
     },
-    /// The schema is older than this store, and was not to be brought up to date.
+    /// The schema is not this store's, and was not to be brought up to date.
     #[error("the schema is at version {found}, but {needed} is needed; migrate the database first")]
     Schema {
         /// Its version; 0 when there is none.
@@ -156,6 +160,9 @@ pub enum OpenError {
     /// The schema could not be brought up to date; the database may come from a newer version.
     #[error("cannot migrate the database: {0}")]
     Migrate(sqlx::migrate::MigrateError),
+    /// Another store is being copied into the database, and that has not come to its end.
+    #[error("the database is an unfinished copy of another store: finish it with `tidings copy`")]
+    Unfinished,
     /// A question to the server failed.
     #[error("the database fails: {0}")]
     Database(sqlx::Error),

@@ -21,6 +21,14 @@ macro_rules! user_columns {
     };
 }
 
+macro_rules! context_columns {
+    () => {
+        "c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.state, c.parties, c.data"
+    };
+}
+
+pub(crate) use {context_columns, user_columns};
+
 const USERS: &str = concat!("select ", user_columns!(), " from person u where u.id = any($1)");
 
 const USER_BY_SUBJECT: &str = concat!(
@@ -29,8 +37,7 @@ const USER_BY_SUBJECT: &str = concat!(
     " from subject s join person u on u.id = s.user_id where s.issuer = $1 and s.sub = $2",
 );
 
-const CONTEXTS: &str = "select c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.state, c.parties, \
-    c.data from context c where c.key = any($1)";
+const CONTEXTS: &str = concat!("select ", context_columns!(), " from context c where c.key = any($1)");
 
 /// Whoever is known keeps their number, and no other is drawn for them.
 const PUT_USER: &str = "insert into person (number, id, name, username, email, told, avatar_url, role, updated_at) \
@@ -57,7 +64,7 @@ pub(crate) const STATEMENTS: &[&str] =
     &[USERS, USER_BY_SUBJECT, CONTEXTS, PUT_USER, DROP_SUBJECTS, PUT_SUBJECTS, PUT_CONTEXT];
 
 #[derive(Debug, FromRow)]
-struct ContextRow {
+pub(crate) struct ContextRow {
     kind: String,
     id: String,
     parent_kind: Option<String>,
@@ -70,7 +77,7 @@ struct ContextRow {
 }
 
 impl ContextRow {
-    fn context(self) -> Result<Context, StoreError> {
+    pub(crate) fn context(self) -> Result<Context, StoreError> {
         let corrupt = |_| StoreError::Corrupt("the parties of a context".into());
         let pairs: Vec<(String, String)> =
             serde_json::from_str(&self.parties).map_err(|_| StoreError::Corrupt("parties".into()))?;

@@ -15,7 +15,7 @@ use crate::error::{Reach, reach, store_error};
 use crate::open::within;
 use crate::queue::{Errand, Ran, Waiting, refuse};
 use crate::runner::{Line, Link, Shared};
-use crate::{directory, jobs};
+use crate::{directory, jobs, transfer};
 
 /// Takes locks in the order of their names, to the end of the transaction. Not rows: those of whoever is new are not
 /// there yet. The seed keeps them apart from the keys of threads.
@@ -123,7 +123,7 @@ fn locks<'a>(errands: impl Iterator<Item = &'a Errand>) -> BTreeSet<String> {
             Errand::PutContext(context) => {
                 locks.insert(format!("object {}", directory::context_key(&context.reference)));
             }
-            Errand::Claim { .. } | Errand::Finish { .. } | Errand::Retry { .. } => {}
+            Errand::Claim { .. } | Errand::Finish { .. } | Errand::Retry { .. } | Errand::Transfer(_) => {}
         }
     }
     locks
@@ -162,6 +162,10 @@ async fn run(connection: &mut PgConnection, errand: &Errand) -> Result<Ran, sqlx
         }
         Errand::Retry { id, attempts, at, work } => {
             jobs::retry(connection, *id, *attempts, *at, work).await?;
+            Ran::Done
+        }
+        Errand::Transfer(step) => {
+            transfer::take(connection, step).await?;
             Ran::Done
         }
     })

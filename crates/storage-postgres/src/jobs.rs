@@ -39,7 +39,7 @@ pub(crate) fn work_code(work: &Work) -> (i16, ThreadId, Seq, Vec<&str>) {
 }
 
 #[derive(Debug, FromRow)]
-struct JobRow {
+pub(crate) struct JobRow {
     id: Uuid,
     kind: i16,
     thread_id: Uuid,
@@ -50,7 +50,7 @@ struct JobRow {
 }
 
 impl JobRow {
-    fn claimed(&self) -> Result<ClaimedJob, sqlx::Error> {
+    pub(crate) fn claimed(&self) -> Result<ClaimedJob, sqlx::Error> {
         let corrupt = |what: &str| sqlx::Error::Decode(what.into());
         let thread = ThreadId::from_uuid(self.thread_id);
         let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);

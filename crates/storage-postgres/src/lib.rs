@@ -73,6 +73,7 @@ mod read;
 mod rows;
 mod runner;
 mod transaction;
+mod transfer;
 mod write;
 
 use std::sync::Arc;
@@ -123,8 +124,9 @@ impl PgStore {
         if config.migrate {
             open::migrate(&options, &config).await?;
         } else {
-            open::check_schema(&mut connection).await?;
+            open::check_schema(&mut connection, &config).await?;
         }
+        open::check_finished(&mut connection, &config).await?;
         drop(connection);
         let (closing, own) = (CancellationToken::new(), TaskTracker::new());
         let readers = Readers::new(config.clone(), options.clone());

@@ -22,6 +22,7 @@ const SERVER: &str = "select current_setting('server_version'), current_setting(
     current_setting('synchronous_standby_names') <> ''";
 
 const HAS_SCHEMA: &str = "select to_regclass('_sqlx_migrations') is not null";
+const UNFINISHED: &str = "select exists (select 1 from transfer)";
 const SCHEMA: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
 
 /// Every statement looks rows up by an index. The planner would do otherwise where it takes a table for small: a plan
@@ -95,8 +96,18 @@ pub(crate) async fn check(connection: &mut PgConnection, config: &PgConfig) -> R
     Ok(version)
 }
 
+/// Checks that no copy into the database is under way, unless it is opened for one.
+pub(crate) async fn check_finished(
+    connection: &mut PgConnection,
+    config: &PgConfig,
+) -> Result<(), OpenError> {
+    let asked = sqlx::query_scalar(UNFINISHED).fetch_one(connection);
+    let is_unfinished: bool = within(config.answer_max(), asked).await.map_err(OpenError::Database)?;
+    if is_unfinished && !config.copying { Err(OpenError::Unfinished) } else { Ok(()) }
+}
+
 /// Checks that somebody has brought the schema up to date.
-pub(crate) async fn check_schema(connection: &mut PgConnection) -> Result<(), OpenError> {
+pub(crate) async fn check_schema(connection: &mut PgConnection, config: &PgConfig) -> Result<(), OpenError> {
     let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
     let is_there: bool =
         sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *connection).await.map_err(OpenError::Database)?;
@@ -105,7 +116,12 @@ pub(crate) async fn check_schema(connection: &mut PgConnection) -> Result<(), Op
     } else {
         0
     };
-    if found < needed { Err(OpenError::Schema { found, needed }) } else { Ok(()) }
+    // A later version keeps to what this one does, but has more to copy than this one knows.
+    if found < needed || (config.copying && found > needed) {
+        Err(OpenError::Schema { found, needed })
+    } else {
+        Ok(())
+    }
 }
 
 /// Brings the schema up to date. Of several processes one does it, under an advisory lock; the others wait.

@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::cluster::Database;
 use crate::open::options;
-use crate::{directory, errands, jobs, list, load, numbers, read, transaction, write};
+use crate::{directory, errands, jobs, list, load, numbers, read, transaction, transfer, write};
 
 /// How many threads there are: enough for the planner to prefer indexes.
 const THREADS: usize = 10_000;
@@ -125,7 +125,7 @@ async fn plans(connection: &mut PgConnection) -> Vec<(&'static str, Vec<String>)
         transaction::STATEMENTS,
     ];
     let mut plans = Vec::new();
-    for statement in all.concat() {
+    for statement in [all.concat(), transfer::STATEMENTS.concat()].concat() {
         plans.push((statement, plan(connection, statement).await));
     }
     plans

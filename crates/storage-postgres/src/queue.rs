@@ -15,6 +15,8 @@ use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Subject, User};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::transfer::Step;
+
 /// Something to change in a thread.
 pub(crate) enum Request {
     Decide { decision: Arc<dyn AnyDecision>, scope: Scope },
@@ -54,6 +56,7 @@ pub(crate) enum Errand {
     Claim { now: Timestamp, lease_until: Timestamp, limit: PageLimit },
     Finish { id: JobId, attempts: u32 },
     Retry { id: JobId, attempts: u32, at: Timestamp, work: Work },
+    Transfer(Step),
 }
 
 /// What came of an errand.

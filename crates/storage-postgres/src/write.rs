@@ -13,10 +13,10 @@ use crate::batch::{Batch, Room};
 use crate::jobs::work_code;
 use crate::rows::signed;
 
-pub(crate) use thread::parent;
+pub(crate) use member::Members;
+pub(crate) use message::Messages;
+pub(crate) use thread::{Made, parent};
 
-use member::Members;
-use message::Messages;
 use thread::{Activities, Counters, Fields};
 
 /// What nearly every batch writes.
@@ -49,16 +49,17 @@ impl From<sqlx::Error> for WriteError {
     }
 }
 
+/// The rows that are written together.
 #[derive(Debug, Default)]
-struct Changed<'a> {
-    new_threads: Vec<(&'a Room, &'a tidings_domain::thread::Thread)>,
+pub(crate) struct Changed<'a> {
+    pub(crate) new_threads: Vec<Made<'a>>,
     counters: Counters,
     fields: Fields<'a>,
-    members: Members<'a>,
+    pub(crate) members: Members<'a>,
     activities: Activities,
-    appended: Messages<'a>,
+    pub(crate) appended: Messages<'a>,
     replaced: Messages<'a>,
-    summaries: Vec<&'a Summary>,
+    pub(crate) summaries: Vec<&'a Summary>,
 }
 
 /// Writes the batch in the transaction that the connection is in; answers that transaction's id.
@@ -67,34 +68,43 @@ pub(crate) async fn write(connection: &mut PgConnection, batch: &Batch) -> Resul
     for room in batch.rooms.values().filter(|room| room.changed) {
         changed.take(room);
     }
-    if !changed.new_threads.is_empty() {
-        thread::create(connection, &changed.new_threads).await?;
-    }
-    if !changed.fields.is_empty() {
-        changed.fields.update(connection).await?;
-    }
-    if !changed.replaced.is_empty() {
-        changed.replaced.replace(connection).await?;
-    }
-    for summary in changed.summaries {
-        add_summary(connection, summary).await?;
-    }
     if !batch.jobs.is_empty() {
         add_jobs(connection, batch).await?;
     }
-    let query = sqlx::query_scalar(WRITE);
-    let query = changed.counters.bind(query);
-    let query = changed.appended.bind(query);
-    let query = changed.members.bind(query);
-    let query = changed.activities.bind(query);
-    Ok(query.fetch_one(connection).await?)
+    changed.write(connection).await
 }
 
 impl<'a> Changed<'a> {
+    /// Writes the rows in the transaction that the connection is in; answers that transaction's id.
+    pub(crate) async fn write(self, connection: &mut PgConnection) -> Result<String, WriteError> {
+        if !self.new_threads.is_empty() {
+            thread::create(connection, self.new_threads).await?;
+        }
+        if !self.fields.is_empty() {
+            self.fields.update(connection).await?;
+        }
+        if !self.replaced.is_empty() {
+            self.replaced.replace(connection).await?;
+        }
+        for summary in self.summaries {
+            add_summary(connection, summary).await?;
+        }
+        let query = sqlx::query_scalar(WRITE);
+        let query = self.counters.bind(query);
+        let query = self.appended.bind(query);
+        let query = self.members.bind(query);
+        let query = self.activities.bind(query);
+        Ok(query.fetch_one(connection).await?)
+    }
+
     fn take(&mut self, room: &'a Room) {
         let Some(thread) = room.found.thread() else { return };
         match &room.before {
-            None => self.new_threads.push((room, thread)),
+            None => self.new_threads.push(Made {
+                thread,
+                key: room.key.as_deref(),
+                last_number: room.last_number,
+            }),
             Some(before) => {
                 self.counters.push(thread, room.last_number);
                 if before.fields_modseq != thread.fields_modseq {

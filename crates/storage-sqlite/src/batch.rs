@@ -1,6 +1,7 @@
 //! A batch in memory: what was found, and what the jobs leave of it, one after the other.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use tidings_domain::change::{Change, Commit};
 use tidings_domain::context::Context;
@@ -18,6 +19,7 @@ use tidings_domain::user::{Subject, User};
 
 use crate::load::{Counters, Loaded};
 use crate::queue::{Answer, JobRequest, Request};
+use crate::transfer::Step;
 
 /// A thread that exists, as the jobs so far left it.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub(crate) struct Batch {
     pub(crate) jobs: Vec<Job>,
     /// What is asked about stored jobs, with the place of the request in the batch.
     pub(crate) job_requests: Vec<(usize, JobRequest)>,
+    /// Steps of a copy into this store.
+    pub(crate) steps: Vec<Arc<Step>>,
     ran: usize,
     pub(crate) contexts: Vec<Context>,
     pub(crate) counters: Counters,
@@ -74,7 +78,11 @@ impl Batch {
         let mut rooms: HashMap<ThreadId, Room> = threads.into_iter().map(room).collect();
         let scopes = jobs.filter_map(|job| match job {
             Request::Decide { scope, .. } => Some(scope),
-            Request::Create(_) | Request::PutUser(..) | Request::PutContext(_) | Request::Jobs(_) => None,
+            Request::Create(_)
+            | Request::PutUser(..)
+            | Request::PutContext(_)
+            | Request::Jobs(_)
+            | Request::Transfer(_) => None,
         });
         for scope in scopes {
             let Some(room) = rooms.get_mut(&scope.thread) else { continue };
@@ -98,6 +106,7 @@ impl Batch {
             subjects: BTreeMap::new(),
             jobs: Vec::new(),
             job_requests: Vec::new(),
+            steps: Vec::new(),
             ran: 0,
             contexts: Vec::new(),
             counters,
@@ -110,6 +119,7 @@ impl Batch {
     pub(crate) fn is_unchanged(&self) -> bool {
         self.users.is_empty()
             && self.job_requests.is_empty()
+            && self.steps.is_empty()
             && self.contexts.is_empty()
             && self.rooms.values().all(|room| room.commit_no == 0)
     }
@@ -139,6 +149,11 @@ impl Batch {
                 // Answered once the batch's own jobs are written. The counter tells whether a commit came to be.
                 self.counters.commits = self.counters.commits.saturating_add(1);
                 self.job_requests.push((place, asked.clone()));
+                (Ok(Answer::Done), None)
+            }
+            Request::Transfer(step) => {
+                self.counters.commits = self.counters.commits.saturating_add(1);
+                self.steps.push(Arc::clone(step));
                 (Ok(Answer::Done), None)
             }
         }

@@ -26,6 +26,12 @@ pub struct SqliteConfig {
     pub wal_bytes_max: u64,
     /// How much of the file the writer keeps in memory, in KiB. Default 64 MiB.
     pub writer_cache_kib: u32,
+    /// Whether opening makes a missing file and brings the schema up to date. If not, both must be so already. Default
+    /// true.
+    pub migrate: bool,
+    /// Whether it is opened to be copied from or into. Then an unfinished copy opens too, which nobody may serve from.
+    /// Default false.
+    pub copying: bool,
 }
 
 impl SqliteConfig {
@@ -49,6 +55,8 @@ impl Default for SqliteConfig {
             checkpoint_interval: Duration::from_millis(200),
             wal_bytes_max: 64 * 1024 * 1024,
             writer_cache_kib: 64 * 1024,
+            migrate: true,
+            copying: false,
         }
     }
 }
@@ -92,6 +100,22 @@ pub enum OpenError {
         path: PathBuf,
         /// Why.
         source: sqlx::migrate::MigrateError,
+    },
+    /// The schema is not this version's, and was not to be brought up to date.
+    #[error("the schema of {path} is at version {found}, but {needed} is needed; migrate the database first")]
+    Schema {
+        /// The database file.
+        path: PathBuf,
+        /// Its version; 0 when there is none.
+        found: i64,
+        /// This store's.
+        needed: i64,
+    },
+    /// Another store is being copied into the file, and that has not come to its end.
+    #[error("{path} is an unfinished copy of another store: finish it with `tidings copy`")]
+    Unfinished {
+        /// The database file.
+        path: PathBuf,
     },
     /// The database does not open.
     #[error("cannot open {path}: {source}")]

@@ -22,6 +22,14 @@ macro_rules! user_columns {
     };
 }
 
+macro_rules! context_columns {
+    () => {
+        "c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.state, c.parties, c.data"
+    };
+}
+
+pub(crate) use {context_columns, user_columns};
+
 const USERS: &str =
     concat!("select ", user_columns!(), " from json_each($1) j cross join user u on u.id = j.value");
 
@@ -31,16 +39,15 @@ const USER_BY_SUBJECT: &str = concat!(
     " from subject s cross join user u on u.number = s.user where s.issuer = $1 and s.sub = $2",
 );
 
-const CONTEXTS: &str = "select c.kind, c.id, c.parent_kind, c.parent_id, c.title, c.is_public, c.state, c.parties, \
-    c.data \
-    from json_each($1) j cross join context c on c.key = j.value";
+const CONTEXTS: &str =
+    concat!("select ", context_columns!(), " from json_each($1) j cross join context c on c.key = j.value");
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[USERS, USER_BY_SUBJECT, CONTEXTS];
 
 #[derive(Debug, sqlx::FromRow)]
-struct ContextRow {
+pub(crate) struct ContextRow {
     kind: String,
     id: String,
     parent_kind: Option<String>,
@@ -53,7 +60,7 @@ struct ContextRow {
 }
 
 impl ContextRow {
-    fn context(self) -> Result<Context, StoreError> {
+    pub(crate) fn context(self) -> Result<Context, StoreError> {
         let corrupt = |_| StoreError::Corrupt("the parties of a context".into());
         let pairs: Vec<(String, String)> =
             serde_json::from_str(&self.parties).map_err(|_| StoreError::Corrupt("parties".into()))?;

@@ -40,7 +40,7 @@ pub(crate) fn work_code(work: &Work) -> (i64, ThreadId, Seq, Vec<&str>) {
 }
 
 #[derive(Debug, FromRow)]
-struct JobRow {
+pub(crate) struct JobRow {
     id: Vec<u8>,
     kind: i64,
     thread_id: Vec<u8>,
@@ -51,7 +51,7 @@ struct JobRow {
 }
 
 impl JobRow {
-    fn claimed(&self) -> Result<ClaimedJob, StoreError> {
+    pub(crate) fn claimed(&self) -> Result<ClaimedJob, StoreError> {
         let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
         let uuid = |bytes: &[u8]| Uuid::from_slice(bytes).map_err(|_| corrupt("a job's id"));
         let thread = ThreadId::from_uuid(uuid(&self.thread_id)?);

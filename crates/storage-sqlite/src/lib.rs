@@ -58,6 +58,7 @@ mod plans;
 mod queue;
 mod read;
 mod rows;
+mod transfer;
 mod write;
 mod writer;
 

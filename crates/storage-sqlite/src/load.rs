@@ -13,9 +13,7 @@ use tidings_domain::text::ClientKey;
 use tidings_domain::thread::Thread;
 
 use crate::queue::Request;
-use crate::rows::{
-    MemberRow, MessageRow, ThreadRow, member_columns, message_columns, signed, thread_columns,
-};
+use crate::rows::{MemberRow, MessageRow, ThreadRow, member_columns, message_columns, thread_columns};
 
 /// One statement per section of [`Section`], in that order. Arguments are written `$1`, here and in every script: sqlx
 /// loses count of `?1` when a later statement of a script does not begin with the first.
@@ -136,7 +134,7 @@ impl<'a> Wanted<'a> {
                 }
                 Request::Create(new) => wanted.keys.extend(new.key.as_ref().map(ToString::to_string)),
                 Request::PutUser(user, _) => wanted.users.push(user.id.as_str()),
-                Request::PutContext(_) | Request::Jobs(_) => {}
+                Request::PutContext(_) | Request::Jobs(_) | Request::Transfer(_) => {}
             }
         }
         wanted.threads.sort_unstable();
@@ -235,10 +233,5 @@ impl Counters {
             messages: count(messages),
             users: count(users),
         })
-    }
-
-    /// The last commit as the column holds it.
-    pub(crate) fn last_commit(self) -> i64 {
-        signed(self.commits)
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
 pub(crate) fn writer_options(config: &SqliteConfig) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(&config.path)
-        .create_if_missing(true)
+        .create_if_missing(config.migrate)
         .foreign_keys(true)
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
@@ -93,10 +93,38 @@ pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, Op
             return Err(OpenError::Setting { path: config.path.clone(), setting, found, needed });
         }
     }
-    // Not `run`: its future is not `Send` for every lifetime, so nobody could spawn what calls it.
-    let migrated = MIGRATIONS.run_direct(None, &mut connection, false).await;
-    migrated.map_err(|source| OpenError::Migrate { path: config.path.clone(), source })?;
+    if config.migrate {
+        migrate(&mut connection, config).await?;
+    } else {
+        check_schema(&mut connection, config).await?;
+    }
+    let is_unfinished: bool =
+        sqlx::query_scalar(UNFINISHED).fetch_one(&mut connection).await.map_err(database)?;
+    if is_unfinished && !config.copying {
+        return Err(OpenError::Unfinished { path: config.path.clone() });
+    }
     Ok(connection)
+}
+
+const HAS_SCHEMA: &str = "select exists (select 1 from sqlite_schema where name = '_sqlx_migrations')";
+const SCHEMA: &str = "select coalesce(max(version), 0) from _sqlx_migrations where success";
+const UNFINISHED: &str = "select exists (select 1 from transfer)";
+
+async fn migrate(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
+    // Not `run`: its future is not `Send` for every lifetime, so nobody could spawn what calls it.
+    let migrated = MIGRATIONS.run_direct(None, connection, false).await;
+    migrated.map_err(|source| OpenError::Migrate { path: config.path.clone(), source })
+}
+
+/// Checks that the schema is the one that this version knows.
+async fn check_schema(connection: &mut SqliteConnection, config: &SqliteConfig) -> Result<(), OpenError> {
+    let needed = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+    let found = async {
+        let is_there: bool = sqlx::query_scalar(HAS_SCHEMA).fetch_one(&mut *connection).await?;
+        if is_there { sqlx::query_scalar::<_, i64>(SCHEMA).fetch_one(connection).await } else { Ok(0) }
+    };
+    let found = found.await.map_err(|source| OpenError::Database { path: config.path.clone(), source })?;
+    if found == needed { Ok(()) } else { Err(OpenError::Schema { path: config.path.clone(), found, needed }) }
 }
 
 /// A pragma's value as text, whatever its type.

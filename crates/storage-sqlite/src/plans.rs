@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::config::SqliteConfig;
-use crate::{directory, jobs, list, load, open, read, write};
+use crate::{directory, jobs, list, load, open, read, transfer, write};
 
 /// Each single statement of a script, without comments.
 fn statements(script: &str) -> Vec<String> {
@@ -40,6 +40,7 @@ fn no_statement_walks_through_a_table() {
             load::STATEMENTS,
             write::STATEMENTS,
             jobs::STATEMENTS,
+            transfer::STATEMENTS,
         ];
         let mut sorted = Vec::new();
         for statement in scripts.concat().into_iter().flat_map(statements) {

@@ -15,6 +15,8 @@ use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Subject, User};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::transfer::Step;
+
 /// Something to write.
 pub(crate) enum Request {
     Decide { decision: Arc<dyn AnyDecision>, scope: Scope },
@@ -22,6 +24,7 @@ pub(crate) enum Request {
     PutUser(User, Option<Vec<Subject>>),
     PutContext(Context),
     Jobs(JobRequest),
+    Transfer(Arc<Step>),
 }
 
 /// Something about jobs that are stored already.
@@ -40,6 +43,7 @@ impl fmt::Debug for Request {
             Self::PutUser(..) => "PutUser",
             Self::PutContext(_) => "PutContext",
             Self::Jobs(_) => "Jobs",
+            Self::Transfer(_) => "Transfer",
         })
     }
 }

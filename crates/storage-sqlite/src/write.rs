@@ -11,13 +11,13 @@ use tidings_domain::summary::Summary;
 use crate::batch::{Batch, Room};
 use crate::jobs::work_code;
 use crate::load::{hex, json};
+use crate::rows::signed;
 
 pub(crate) use directory::context_key;
-use directory::{ContextFields, UserFields, context_fields, user_fields};
-use thread::{
-    MemberFields, MessageFields, SummaryFields, ThreadCounters, ThreadFields, activity, member_fields,
-    message_fields, summary_fields, thread_fields,
-};
+use directory::{ContextFields, UserFields};
+pub(crate) use directory::{context_fields, user_fields};
+use thread::{MemberFields, MessageFields, SummaryFields, ThreadCounters, ThreadFields, activity};
+pub(crate) use thread::{member_fields, message_fields, summary_fields, thread_fields};
 
 /// One round trip for a whole batch.
 const WRITE: &str = include_str!("write.sql");
@@ -29,17 +29,25 @@ pub(crate) const STATEMENTS: &[&str] = &[WRITE];
 /// Id, kind, thread, first seq, who is still to be told, when it is due.
 type JobFields<'a> = (String, i64, String, u64, Vec<&'a str>, i64);
 
+/// The rows that one round trip writes.
 #[derive(Debug, Default)]
-struct Changed<'a> {
-    new_threads: Vec<ThreadFields<'a>>,
+pub(crate) struct Changed<'a> {
+    pub(crate) new_threads: Vec<ThreadFields<'a>>,
     counters: Vec<ThreadCounters>,
     fields: Vec<ThreadFields<'a>>,
-    members: Vec<MemberFields<'a>>,
+    pub(crate) members: Vec<MemberFields<'a>>,
     /// Thread, and the activity of its active members.
     activity: Vec<(u64, Option<i64>)>,
-    new_messages: Vec<MessageFields<'a>>,
+    pub(crate) new_messages: Vec<MessageFields<'a>>,
     messages: Vec<MessageFields<'a>>,
-    summaries: Vec<SummaryFields<'a>>,
+    pub(crate) summaries: Vec<SummaryFields<'a>>,
+    pub(crate) users: Vec<UserFields<'a>>,
+    pub(crate) contexts: Vec<ContextFields<'a>>,
+    /// Users whose subjects are replaced.
+    with_subjects: Vec<u64>,
+    /// Issuer, subject, user.
+    pub(crate) subjects: Vec<(&'a str, &'a str, u64)>,
+    jobs: Vec<JobFields<'a>>,
 }
 
 /// Writes the batch in the transaction that the connection is in.
@@ -48,35 +56,14 @@ pub(crate) async fn write(connection: &mut SqliteConnection, batch: &Batch) -> R
     for room in batch.rooms.values().filter(|room| room.commit_no > 0) {
         changed.take(room);
     }
-    // In the order of their numbers, so that the message table is only ever appended to.
-    changed.new_messages.sort_unstable_by_key(|message| message.number);
-    let users: Vec<UserFields<'_>> = batch.users.iter().map(user_fields).collect();
-    let contexts: Vec<ContextFields<'_>> = batch.contexts.iter().map(context_fields).collect();
-    let with_subjects: Vec<u64> = batch.subjects.keys().copied().collect();
-    let subjects: Vec<(&str, &str, u64)> = batch
-        .subjects
-        .iter()
-        .flat_map(|(user, subjects)| subjects.iter().map(|s| (s.issuer.as_str(), s.sub.as_str(), *user)))
-        .collect();
-    let jobs: Vec<JobFields<'_>> = batch.jobs.iter().map(job_fields).collect();
-    sqlx::query(WRITE)
-        .bind(json(&changed.new_threads)?)
-        .bind(json(&changed.counters)?)
-        .bind(json(&changed.fields)?)
-        .bind(json(&changed.members)?)
-        .bind(json(&changed.activity)?)
-        .bind(json(&changed.new_messages)?)
-        .bind(json(&changed.messages)?)
-        .bind(json(&users)?)
-        .bind(json(&contexts)?)
-        .bind(batch.counters.last_commit())
-        .bind(json(&changed.summaries)?)
-        .bind(json(&jobs)?)
-        .bind(json(&with_subjects)?)
-        .bind(json(&subjects)?)
-        .execute(connection)
-        .await?;
-    Ok(())
+    changed.users.extend(batch.users.iter().map(user_fields));
+    changed.contexts.extend(batch.contexts.iter().map(context_fields));
+    changed.with_subjects.extend(batch.subjects.keys());
+    for (user, subjects) in &batch.subjects {
+        changed.subjects.extend(subjects.iter().map(|s| (s.issuer.as_str(), s.sub.as_str(), *user)));
+    }
+    changed.jobs.extend(batch.jobs.iter().map(job_fields));
+    changed.write(connection, batch.counters.commits).await
 }
 
 /// Why writing failed.
@@ -99,10 +86,38 @@ impl From<StoreError> for WriteError {
 }
 
 impl<'a> Changed<'a> {
+    /// Writes the rows in the transaction that the connection is in, as of the commit with this number.
+    pub(crate) async fn write(
+        mut self,
+        connection: &mut SqliteConnection,
+        commit_no: u64,
+    ) -> Result<(), WriteError> {
+        // In the order of their numbers, so that the message table is only ever appended to.
+        self.new_messages.sort_unstable_by_key(|message| message.number);
+        sqlx::query(WRITE)
+            .bind(json(&self.new_threads)?)
+            .bind(json(&self.counters)?)
+            .bind(json(&self.fields)?)
+            .bind(json(&self.members)?)
+            .bind(json(&self.activity)?)
+            .bind(json(&self.new_messages)?)
+            .bind(json(&self.messages)?)
+            .bind(json(&self.users)?)
+            .bind(json(&self.contexts)?)
+            .bind(signed(commit_no))
+            .bind(json(&self.summaries)?)
+            .bind(json(&self.jobs)?)
+            .bind(json(&self.with_subjects)?)
+            .bind(json(&self.subjects)?)
+            .execute(connection)
+            .await?;
+        Ok(())
+    }
+
     fn take(&mut self, room: &'a Room) {
         let Some(thread) = room.found.thread() else { return };
         match &room.before {
-            None => self.new_threads.push(thread_fields(thread, room)),
+            None => self.new_threads.push(thread_fields(thread, room.key.as_deref(), room.commit_no)),
             Some(before) => {
                 self.counters.push((
                     thread.number,
@@ -114,7 +129,7 @@ impl<'a> Changed<'a> {
                     room.commit_no,
                 ));
                 if before.fields_modseq != thread.fields_modseq {
-                    self.fields.push(thread_fields(thread, room));
+                    self.fields.push(thread_fields(thread, None, room.commit_no));
                 }
                 if activity(before) != activity(thread) {
                     self.activity.push((thread.number, activity(thread)));

@@ -18,7 +18,7 @@ use crate::error::{hits_everyone, store_error};
 use crate::load::{Counters, LoadError, load};
 use crate::queue::{Request, Waiting};
 use crate::write::{WriteError, write};
-use crate::{jobs, open};
+use crate::{jobs, open, transfer};
 
 /// Why a batch came to nothing. Nothing of it was stored, except perhaps with [`StoreError::Unknown`].
 #[derive(Debug)]
@@ -264,6 +264,13 @@ async fn transaction<'a>(
         if let Some((outcome, _)) = outcomes.get_mut(*place) {
             *outcome = Ok(answer);
         }
+    }
+    if !batch.steps.is_empty() {
+        for step in &batch.steps {
+            transfer::take(connection, step, batch.counters.commits).await?;
+        }
+        // The numbers that were given elsewhere count here too.
+        batch.counters = Counters::read(connection).await?;
     }
     match sqlx::query("commit").execute(connection).await {
         Ok(_) => Ok((outcomes, batch.counters)),

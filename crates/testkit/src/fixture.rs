@@ -21,6 +21,7 @@ use tidings_domain::ports::{
 use tidings_domain::seq::Seq;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_domain::time::Timestamp;
+use tidings_domain::transfer::Transfer;
 
 use crate::people::{Person, body, key};
 use crate::recording::RecordingNotifier;
@@ -42,6 +43,8 @@ pub struct Stores {
     pub feed: Arc<dyn ChangeFeed>,
     /// Users and business objects.
     pub directory: Arc<dyn Directory>,
+    /// The way to copy it, if it has one.
+    pub transfer: Option<Arc<dyn Transfer>>,
     kept: Vec<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -72,8 +75,16 @@ impl Stores {
             jobs: Arc::<S>::clone(&store),
             feed: Arc::<S>::clone(&store),
             directory: store,
+            transfer: None,
             kept: Vec::new(),
         }
+    }
+
+    /// The store can also be copied.
+    #[must_use]
+    pub fn transferring(mut self, store: impl Transfer + 'static) -> Self {
+        self.transfer = Some(Arc::new(store));
+        self
     }
 
     /// Keeps something as long as the store: a temporary folder, a task set.

@@ -51,7 +51,10 @@ pub(crate) async fn identify(
     };
     match (verified, parts.extensions.get::<ClientAddress>()) {
         (Ok(identity), _) => {
-            messaging.limiter().take(Budget::Requests(&identity.user.id)).map_err(Failed::TooMany)?;
+            // A service is nobody's user: one of the same id must not spend its budget, nor it theirs.
+            let id = &identity.user.id;
+            let budget = if identity.is_service { Budget::Service(id) } else { Budget::Requests(id) };
+            messaging.limiter().take(budget).map_err(Failed::TooMany)?;
             Ok(identity)
         }
         (Err(failure), None) => Err(Failed::Unauthenticated(failure)),

@@ -26,6 +26,23 @@ fn a_user_who_sends_too_much_is_told_when_to_go_on() -> anyhow::Result<()> {
 }
 
 #[test]
+fn the_host_and_a_user_of_the_same_id_have_budgets_of_their_own() -> anyhow::Result<()> {
+    let puts = |world: &World| -> anyhow::Result<u16> {
+        Ok(world.asks_as(&world.users.host, "PUT /v1/users/u1", &[], r#"{"name":"U"}"#)?.status)
+    };
+    let lists = |world: &World| -> anyhow::Result<u16> {
+        Ok(world.asks_as(&world.users.namesake, "GET /messaging/threads", &[], "")?.status)
+    };
+    let world = World::with(&[("TIDINGS_LIMITS_REQUESTS", "1 per 1h")])?;
+    ensure!(lists(&world)? == 200 && lists(&world)? == 429);
+    ensure!(puts(&world)? == 200 && puts(&world)? == 200);
+    let world = World::with(&[("TIDINGS_LIMITS_HOST_REQUESTS", "1 per 1h")])?;
+    ensure!(puts(&world)? == 200 && puts(&world)? == 429);
+    ensure!(lists(&world)? == 200 && lists(&world)? == 200);
+    Ok(())
+}
+
+#[test]
 fn an_address_of_strangers_is_limited_on_rest_and_sockets_together() -> anyhow::Result<()> {
     let world = World::with(&[("TIDINGS_LIMITS_STRANGERS", "3 per 1h")])?;
     let handshake = "GET /socket.io/?EIO=4&transport=polling";

@@ -55,6 +55,11 @@ proptest! {
     }
 
     #[test]
+    fn the_text_gives_the_key_back(key in key()) {
+        prop_assert_eq!(key.to_string().parse(), Ok(key));
+    }
+
+    #[test]
     fn the_text_is_one_line_of_single_spaces(key in key()) {
         let text = key.to_string();
         let words: Vec<&str> = text.split_whitespace().collect();

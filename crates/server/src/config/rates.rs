@@ -11,7 +11,7 @@ const RATE: &str = "a number and a time: 20 per 10s; or off";
 /// The longest time of a rate: what is kept of a key is forgotten after it.
 const WINDOW_MAX: Duration = Duration::from_hours(24);
 
-static ALL: [Key; 5] = [
+static ALL: [Key; 6] = [
     Key::new(
         "limits.sends",
         "\"600 per 5m\"",
@@ -21,6 +21,13 @@ static ALL: [Key; 5] = [
     ),
     Key::new("limits.opens", "\"100 per 10m\"", RATE, "How many threads a user may open."),
     Key::new("limits.requests", "\"600 per 60s\"", RATE, "How many REST requests a user may make."),
+    Key::new(
+        "limits.host_requests",
+        "\"60000 per 60s\"",
+        RATE,
+        "How many requests to the host API may be made with the tokens of one service, by their `sub`. It stops a loop \
+         that has gone wrong; a user with the same id has a budget of their own.",
+    ),
     Key::new(
         "limits.events",
         "\"1200 per 40s\"",
@@ -51,16 +58,18 @@ pub(crate) struct RateSettings {
     pub(crate) sends: Option<Rate>,
     pub(crate) opens: Option<Rate>,
     pub(crate) requests: Option<Rate>,
+    pub(crate) host_requests: Option<Rate>,
     pub(crate) events: Option<Rate>,
     pub(crate) strangers: Option<Rate>,
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<RateSettings> {
-    let [sends, opens, requests, events, strangers] = ALL.each_ref().map(|key| source.read(key, rate));
+    let [sends, opens, requests, host_requests, events, strangers] = ALL.each_ref().map(|key| source.read(key, rate));
     Some(RateSettings {
         sends: sends?,
         opens: opens?,
         requests: requests?,
+        host_requests: host_requests?,
         events: events?,
         strangers: strangers?,
     })

@@ -10,7 +10,7 @@ use crate::rows::{signed, standing_code, via_code};
 
 /// Members who came or changed.
 #[derive(Debug, Default)]
-pub(super) struct Members<'a> {
+pub(crate) struct Members<'a> {
     thread_id: Vec<Uuid>,
     user_id: Vec<&'a str>,
     role: Vec<&'a str>,
@@ -30,7 +30,7 @@ pub(super) struct Members<'a> {
 }
 
 impl<'a> Members<'a> {
-    pub(super) fn push(&mut self, thread: &Thread, member: &'a Member, joined: Modseq) {
+    pub(crate) fn push(&mut self, thread: &Thread, member: &'a Member, joined: Modseq) {
         self.thread_id.push(*thread.id.as_uuid());
         self.user_id.push(member.user.as_str());
         self.role.push(member.role.as_str());

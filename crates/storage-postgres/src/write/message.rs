@@ -16,7 +16,7 @@ pub(super) const REPLACE: &str = "update message x set modseq = c.modseq, body =
 
 /// Messages that were appended or replaced.
 #[derive(Debug, Default)]
-pub(super) struct Messages<'a> {
+pub(crate) struct Messages<'a> {
     thread_id: Vec<Uuid>,
     seq: Vec<i64>,
     id: Vec<Uuid>,
@@ -36,11 +36,11 @@ pub(super) struct Messages<'a> {
 }
 
 impl<'a> Messages<'a> {
-    pub(super) const fn is_empty(&self) -> bool {
+    pub(crate) const fn is_empty(&self) -> bool {
         self.id.is_empty()
     }
 
-    pub(super) fn push(&mut self, message: &'a Message, appended: Modseq) {
+    pub(crate) fn push(&mut self, message: &'a Message, appended: Modseq) {
         let (sender, sender_role) = match &message.author {
             Author::Member { user, role } => (Some(user.as_str()), Some(role.as_str())),
             Author::System => (None, None),

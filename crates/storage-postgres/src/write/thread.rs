@@ -9,7 +9,6 @@ use tidings_domain::page::ENTRY_MEMBERS_MAX;
 use tidings_domain::thread::Thread;
 use uuid::Uuid;
 
-use crate::batch::Room;
 use crate::rows::signed;
 
 /// In the order of their keys, so that two processes never wait for each other in a circle.
@@ -142,22 +141,31 @@ pub(crate) fn parent(context: Option<&ContextRef>) -> (Option<&str>, Option<&str
     }
 }
 
-/// Inserts threads that the batch made.
+/// A thread that is new to the database.
+#[derive(Debug)]
+pub(crate) struct Made<'a> {
+    pub(crate) thread: &'a Thread,
+    /// The text of its key.
+    pub(crate) key: Option<&'a str>,
+    /// The number of its newest message.
+    pub(crate) last_number: u64,
+}
+
+/// Inserts new threads.
 pub(super) async fn create(
     connection: &mut PgConnection,
-    made: &[(&Room, &Thread)],
+    mut made: Vec<Made<'_>>,
 ) -> Result<(), sqlx::Error> {
-    let mut made = made.to_vec();
-    made.sort_unstable_by_key(|(room, _)| room.key.as_deref());
+    made.sort_unstable_by_key(|made| made.key);
     let (mut counters, mut fields) = (Counters::default(), Fields::default());
-    for (room, thread) in &made {
-        counters.push(thread, room.last_number);
-        fields.push(thread);
+    for made in &made {
+        counters.push(made.thread, made.last_number);
+        fields.push(made.thread);
     }
     let query = sqlx::query(CREATE)
         .bind(counters.id)
-        .bind(made.iter().map(|(_, thread)| signed(thread.number)).collect::<Vec<i64>>())
-        .bind(made.iter().map(|(room, _)| room.key.as_deref()).collect::<Vec<Option<&str>>>())
+        .bind(made.iter().map(|made| signed(made.thread.number)).collect::<Vec<i64>>())
+        .bind(made.iter().map(|made| made.key).collect::<Vec<Option<&str>>>())
         .bind(fields.context_kind)
         .bind(fields.context_id)
         .bind(fields.parent_kind)
@@ -170,7 +178,7 @@ pub(super) async fn create(
         .bind(counters.modseq)
         .bind(fields.fields_modseq)
         .bind(counters.notice_due)
-        .bind(made.iter().map(|(_, thread)| thread.created_at.as_millis()).collect::<Vec<i64>>())
+        .bind(made.iter().map(|made| made.thread.created_at.as_millis()).collect::<Vec<i64>>())
         .bind(fields.updated_at);
     query.execute(connection).await.map(drop)
 }

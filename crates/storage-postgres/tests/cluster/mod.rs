@@ -46,7 +46,7 @@ fn keeper() -> &'static mpsc::Sender<Ask> {
 }
 
 const EMPTY: &str = "delete from thread; delete from member; delete from message; delete from summary; \
-    delete from job; delete from person; delete from subject; delete from context; \
+    delete from job; delete from person; delete from subject; delete from context; delete from transfer; \
     select setval('thread_number', 1, false), setval('message_number', 1, false), setval('user_number', 1, false)";
 
 async fn keep(asked: mpsc::Receiver<Ask>) {

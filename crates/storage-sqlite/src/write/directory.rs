@@ -5,7 +5,7 @@ use tidings_domain::context::{Context, ContextRef};
 use tidings_domain::user::User;
 
 #[derive(Debug, Serialize)]
-pub(super) struct UserFields<'a> {
+pub(crate) struct UserFields<'a> {
     number: u64,
     id: &'a str,
     name: &'a str,
@@ -18,7 +18,7 @@ pub(super) struct UserFields<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct ContextFields<'a> {
+pub(crate) struct ContextFields<'a> {
     key: String,
     kind: &'a str,
     id: &'a str,
@@ -38,7 +38,7 @@ pub(super) fn parent(context: Option<&ContextRef>) -> (Option<&str>, Option<&str
     }
 }
 
-pub(super) fn user_fields(user: &User) -> UserFields<'_> {
+pub(crate) fn user_fields(user: &User) -> UserFields<'_> {
     UserFields {
         number: user.number,
         id: user.id.as_str(),
@@ -60,7 +60,7 @@ pub(crate) fn context_key(of: &ContextRef) -> String {
     }
 }
 
-pub(super) fn context_fields(context: &Context) -> ContextFields<'_> {
+pub(crate) fn context_fields(context: &Context) -> ContextFields<'_> {
     let (parent_kind, parent_id) = parent(Some(&context.reference));
     ContextFields {
         key: context_key(&context.reference),

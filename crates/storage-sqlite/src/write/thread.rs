@@ -10,12 +10,12 @@ use tidings_domain::thread::Thread;
 use uuid::Uuid;
 
 use super::directory::parent;
-use crate::batch::{Room, WrittenMessage};
+use crate::batch::WrittenMessage;
 use crate::load::hex;
 use crate::rows::{standing_code, via_code};
 
 #[derive(Debug, Serialize)]
-pub(super) struct ThreadFields<'a> {
+pub(crate) struct ThreadFields<'a> {
     number: u64,
     id: String,
     key: Option<&'a str>,
@@ -39,7 +39,7 @@ pub(super) struct ThreadFields<'a> {
 pub(super) type ThreadCounters = (u64, u32, u64, i64, u64, Option<i64>, u64);
 
 #[derive(Debug, Serialize)]
-pub(super) struct MemberFields<'a> {
+pub(crate) struct MemberFields<'a> {
     thread: u64,
     user_id: &'a str,
     thread_id: String,
@@ -61,7 +61,7 @@ pub(super) struct MemberFields<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct MessageFields<'a> {
+pub(crate) struct MessageFields<'a> {
     pub(super) number: u64,
     id: String,
     thread: u64,
@@ -82,7 +82,7 @@ pub(super) struct MessageFields<'a> {
 }
 
 #[derive(Debug, Serialize)]
-pub(super) struct SummaryFields<'a> {
+pub(crate) struct SummaryFields<'a> {
     thread: u64,
     modseq: u64,
     id: String,
@@ -104,12 +104,16 @@ pub(super) const fn activity(thread: &Thread) -> Option<i64> {
     if is_small(thread) { Some(thread.last_message_at.as_millis()) } else { None }
 }
 
-pub(super) fn thread_fields<'a>(thread: &'a Thread, room: &'a Room) -> ThreadFields<'a> {
+pub(crate) fn thread_fields<'a>(
+    thread: &'a Thread,
+    key: Option<&'a str>,
+    commit_no: u64,
+) -> ThreadFields<'a> {
     let (parent_kind, parent_id) = parent(thread.context.as_ref());
     ThreadFields {
         number: thread.number,
         id: hex(thread.id.as_uuid()),
-        key: room.key.as_deref(),
+        key,
         context_kind: thread.context.as_ref().map(|context| context.kind.as_str()),
         context_id: thread.context.as_ref().map(|context| context.id.as_str()),
         parent_kind,
@@ -123,11 +127,11 @@ pub(super) fn thread_fields<'a>(thread: &'a Thread, room: &'a Room) -> ThreadFie
         notice_due: thread.notice_due.map(|due| due.as_millis()),
         created_at: thread.created_at.as_millis(),
         updated_at: thread.updated_at.as_millis(),
-        commit_no: room.commit_no,
+        commit_no,
     }
 }
 
-pub(super) fn member_fields<'a>(
+pub(crate) fn member_fields<'a>(
     thread: &Thread,
     member: &'a Member,
     joined: Modseq,
@@ -159,7 +163,7 @@ pub(super) fn member_fields<'a>(
     }
 }
 
-pub(super) fn message_fields<'a>(
+pub(crate) fn message_fields<'a>(
     thread: &Thread,
     message: &'a Message,
     written: WrittenMessage,
@@ -193,7 +197,7 @@ pub(super) fn message_fields<'a>(
     }
 }
 
-pub(super) fn summary_fields<'a>(thread: &Thread, summary: &'a Summary, commit_no: u64) -> SummaryFields<'a> {
+pub(crate) fn summary_fields<'a>(thread: &Thread, summary: &'a Summary, commit_no: u64) -> SummaryFields<'a> {
     let points = |points: &'a [SummaryPoint]| {
         let cites = |point: &SummaryPoint| point.cites.iter().map(|seq| seq.get()).collect();
         points.iter().map(|point| (point.text.as_str(), cites(point))).collect()

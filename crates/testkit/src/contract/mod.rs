@@ -8,6 +8,7 @@
     reason = "a case panics when the store breaks the promise"
 )]
 
+pub mod copying;
 pub mod creating;
 pub mod deciding;
 pub mod directory;
@@ -144,6 +145,68 @@ macro_rules! store_contract {
                 no_two_hold_a_job
                 a_job_id_used_twice_is_refused
             ]
+        }
+    };
+}
+
+/// Runs one case on two stores of its own.
+///
+/// # Panics
+/// When one of the stores breaks the promise.
+pub fn run_copy<F: Subject, T: Subject>(case: &impl AsyncFn(&Fixture, &Fixture)) {
+    block_on(async {
+        let (from, to) = (Fixture::open::<F>().await, Fixture::open::<T>().await);
+        case(&from, &to).await;
+    });
+}
+
+/// Tests that everything can be copied from a store of one sort into one of another: `copy_contract!(to_a_file: memory
+/// => file)`, where `memory` and `file` are as in [`store_contract!`] and answer stores with a
+/// [`transfer`](crate::Stores::transferring). The name is that of the module with the tests.
+#[macro_export]
+macro_rules! copy_contract {
+    ($name:ident: $from:ident => $to:ident) => {
+        $crate::__copy_contract! { $name, $from, $to:
+            a_copy_answers_every_read_alike
+            a_copy_goes_on_as_the_first_would
+            a_copy_that_broke_off_goes_on
+            only_an_empty_store_takes_a_copy_in
+            a_page_follows_the_one_before
+            what_is_written_meanwhile_is_found
+            pages_meet
+        }
+    };
+}
+
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __copy_contract {
+    ($name:ident, $from:ident, $to:ident: $($case:ident)*) => {
+        #[cfg(test)]
+        mod $name {
+            #[derive(Debug)]
+            struct From;
+            #[derive(Debug)]
+            struct To;
+
+            $crate::__copy_contract! { subject From, $from }
+            $crate::__copy_contract! { subject To, $to }
+
+            $(
+                #[test]
+                fn $case() {
+                    $crate::contract::run_copy::<From, To>(&$crate::contract::copying::$case);
+                }
+            )*
+        }
+    };
+    (subject $subject:ident, $open:ident) => {
+        impl $crate::Subject for $subject {
+            fn open(
+                notifier: ::std::sync::Arc<dyn $crate::__domain::ports::Notifier>,
+            ) -> ::std::pin::Pin<Box<dyn ::std::future::Future<Output = $crate::Stores> + Send>> {
+                Box::pin(super::$open(notifier))
+            }
         }
     };
 }

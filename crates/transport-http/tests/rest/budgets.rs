@@ -14,18 +14,23 @@ use crate::world::{Answer, World};
 
 const ADDRESS: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 7));
 
-/// Alice and the strangers of one address may do so many things, everybody else what they like.
+/// Alice, the host, a user with the id of the host's token, and the strangers of one address may do so many things;
+/// everybody else what they like.
 #[derive(Debug)]
 struct Few {
     requests: AtomicUsize,
+    service: AtomicUsize,
+    namesake: AtomicUsize,
     sends: AtomicUsize,
     strangers: AtomicUsize,
 }
 
 impl Few {
+    /// The host and its namesake may make as many requests as Alice.
     fn new(requests: usize, sends: usize, strangers: usize) -> Self {
-        let [requests, sends, strangers] = [requests, sends, strangers].map(AtomicUsize::new);
-        Self { requests, sends, strangers }
+        let [sends, strangers] = [sends, strangers].map(AtomicUsize::new);
+        let [requests, service, namesake] = [requests; 3].map(AtomicUsize::new);
+        Self { requests, service, namesake, sends, strangers }
     }
 }
 
@@ -33,7 +38,9 @@ impl Limiter for Few {
     #[expect(clippy::wildcard_enum_match_arm, reason = "what the test is not about has no limit")]
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
         let left = match budget {
-            Budget::Requests(user) if *user == ALICE.id() || user.as_str() == "host" => &self.requests,
+            Budget::Requests(user) if *user == ALICE.id() => &self.requests,
+            Budget::Requests(user) if user.as_str() == "host" => &self.namesake,
+            Budget::Service(service) if service.as_str() == "host" => &self.service,
             Budget::Sends(user) if *user == ALICE.id() => &self.sends,
             Budget::Strangers(ADDRESS) => &self.strangers,
             _ => return Ok(()),
@@ -97,16 +104,38 @@ async fn strangers_of_an_address() {
     assert_eq!(world.gets(ALICE, "/messaging/threads").await.status, StatusCode::OK);
 }
 
+async fn tells_of_a_user(world: &World) -> Answer {
+    let request = Request::put("/v1/users/u1").header(header::AUTHORIZATION, "Bearer host");
+    world.call(request.body(Body::from(r#"{"name":"U"}"#)).expect("a request")).await
+}
+
+async fn lists_as_the_namesake(world: &World) -> Answer {
+    let request = Request::get("/messaging/threads").header(header::AUTHORIZATION, "Bearer user:host");
+    world.call(request.body(Body::empty()).expect("a request")).await
+}
+
 #[tokio::test]
 async fn requests_of_the_host() {
     let world = World::within(Few::new(1, 9, 9));
-    let put = || {
-        let request = Request::put("/v1/users/u1").header(header::AUTHORIZATION, "Bearer host");
-        world.call(request.body(Body::from(r#"{"name":"U"}"#)).expect("a request"))
-    };
-    assert_eq!(put().await.status, StatusCode::OK);
-    let refused = put().await;
+    assert_eq!(tells_of_a_user(&world).await.status, StatusCode::OK);
+    let refused = tells_of_a_user(&world).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "{}", refused.text);
     assert_eq!(refused.headers[header::CONTENT_TYPE], "application/problem+json");
     assert_eq!(retry_after(&refused), "2");
+    // A user who is called as the host's token is has spent nothing.
+    assert_eq!(lists_as_the_namesake(&world).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_user_with_the_id_of_the_hosts_token_spends_none_of_its_requests() {
+    let world = World::within(Few::new(1, 9, 9));
+    assert_eq!(lists_as_the_namesake(&world).await.status, StatusCode::OK);
+    assert_eq!(lists_as_the_namesake(&world).await.status, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(tells_of_a_user(&world).await.status, StatusCode::OK);
+    // The host's token at a door for users is refused at the host's expense, too.
+    let world = World::within(Few::new(1, 9, 9));
+    let wrong_door = Request::get("/messaging/threads").header(header::AUTHORIZATION, "Bearer host");
+    let refused = world.call(wrong_door.body(Body::empty()).expect("a request")).await;
+    assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(lists_as_the_namesake(&world).await.status, StatusCode::OK);
 }

@@ -22,7 +22,8 @@ use tower_service::Service;
 
 use crate::store::{Fault, FaultyStore};
 
-/// Takes any name for a token of that user; `host` is the host's own, `expired` holds no more.
+/// Takes any name for a token of that user; `host` is the host's own, `user:host` that of a user with the same id, and
+/// `expired` holds no more.
 #[derive(Debug)]
 struct NameVerifier;
 
@@ -30,7 +31,8 @@ struct NameVerifier;
 impl TokenVerifier for NameVerifier {
     async fn verify(&self, dialect: &str, token: &str) -> Result<Identity, TokenError> {
         assert!(["campaign", "host"].contains(&dialect));
-        let id: UserId = token.parse().map_err(|_| TokenError("it is no token"))?;
+        let name = token.strip_prefix("user:").unwrap_or(token);
+        let id: UserId = name.parse().map_err(|_| TokenError("it is no token"))?;
         match token {
             "expired" => Err(TokenError("it has expired")),
             "host" => Ok(Identity::service(User::unknown(id), T0)),
