@@ -14,7 +14,9 @@ mod socket;
 mod table;
 mod users;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
 
 pub use binary::tidings;
 pub use http::{Response, Rest, raw};
@@ -26,6 +28,19 @@ pub use shell::Pasted;
 pub use socket::{Heard, Socket};
 pub use table::table;
 pub use users::{SECRET, User, Users};
+
+/// Waits until `holds` does; what it waits for is asked over the network or of a file, a moment apart.
+///
+/// # Errors
+/// Those of `holds`, or when it does not hold within the deadline.
+pub fn eventually(what: &str, holds: impl Fn() -> anyhow::Result<bool>) -> anyhow::Result<()> {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds()? {
+        ensure!(Instant::now() < deadline, "not within {DEADLINE:?}: {what}");
+        std::thread::yield_now();
+    }
+    Ok(())
+}
 
 /// How long anything may take before a test gives up on it. Only reached by a failing test, so it is generous.
 pub const DEADLINE: Duration = Duration::from_secs(30);

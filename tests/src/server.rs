@@ -119,6 +119,14 @@ impl Server {
     /// # Errors
     /// The output, when it does not come up.
     pub fn start_under(wrapper: &[OsString], data: &Data) -> anyhow::Result<Self> {
+        Self::run(Self::command(wrapper, data)?)
+    }
+
+    /// The command with which [`start_under`](Self::start_under) starts a server.
+    ///
+    /// # Errors
+    /// When there is no binary.
+    pub fn command(wrapper: &[OsString], data: &Data) -> anyhow::Result<Command> {
         let mut words = wrapper.iter().cloned().chain([OsString::from(tidings()?)]);
         let mut command = Command::new(words.next().context("no program")?);
         command
@@ -134,7 +142,7 @@ impl Server {
                     .map(|rate| (format!("TIDINGS_LIMITS_{rate}"), "off")),
             )
             .current_dir(data.path());
-        Self::run(command)
+        Ok(command)
     }
 
     /// Runs a prepared `serve` command and waits until it says where it listens and `/readyz` agrees.
@@ -142,7 +150,26 @@ impl Server {
     /// # Errors
     /// Its output, when it does not come up.
     pub fn run(command: Command) -> anyhow::Result<Self> {
-        let server = Self::listening(command)?;
+        Self::ready(Self::listening(command)?)
+    }
+
+    /// Like [`run`](Self::run), with another standard error, of which nothing is in the log here.
+    ///
+    /// # Errors
+    /// Its output, when it does not come up.
+    pub fn run_with_stderr(command: Command, stderr: Stdio) -> anyhow::Result<Self> {
+        Self::ready(Self::spawned(command, Stdio::piped(), stderr)?)
+    }
+
+    /// Like [`run`](Self::run), with another standard output, of which nothing is in the log here.
+    ///
+    /// # Errors
+    /// Its output, when it does not come up.
+    pub fn run_with_stdout(command: Command, stdout: Stdio) -> anyhow::Result<Self> {
+        Self::ready(Self::spawned(command, stdout, Stdio::piped())?)
+    }
+
+    fn ready(server: Self) -> anyhow::Result<Self> {
         let ready = Rest::anonymous(server.address).get("/readyz")?;
         ensure!(ready.status == 200, "/readyz says {} once the server listens: {}", ready.status, ready.text);
         Ok(server)
@@ -152,11 +179,15 @@ impl Server {
     ///
     /// # Errors
     /// Its output, when it does not come up.
-    pub fn listening(mut command: Command) -> anyhow::Result<Self> {
+    pub fn listening(command: Command) -> anyhow::Result<Self> {
+        Self::spawned(command, Stdio::piped(), Stdio::piped())
+    }
+
+    fn spawned(mut command: Command, stdout: Stdio, stderr: Stdio) -> anyhow::Result<Self> {
         let mut child = command
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
+            .stdout(stdout)
+            .stderr(stderr)
             .spawn()
             .with_context(|| format!("starting {command:?}"))?;
         let log = Log::of(&mut child);
@@ -207,6 +238,21 @@ impl Server {
         // A shell, because its `kill` is always there and the standard library sends no signals.
         let told = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status()?;
         ensure!(told.success(), "the server was gone before it got a signal:\n{}", self.log.text());
+        Ok(())
+    }
+
+    /// From now on no file of its may grow beyond so many bytes; with `None`, they may again. A server that ignores
+    /// SIGXFSZ meets a disk that is full (`EFBIG` in place of `ENOSPC`); any other is killed.
+    ///
+    /// # Errors
+    /// When there is no `prlimit`.
+    pub fn limit_files(&self, bytes: Option<u64>) -> anyhow::Result<()> {
+        let limit = bytes.map_or_else(|| "unlimited".to_owned(), |bytes| bytes.to_string());
+        let told = Command::new("prlimit")
+            .args(["--pid", &self.child.id().to_string(), &format!("--fsize={limit}:")])
+            .output()
+            .context("prlimit is missing; run: apt-get install util-linux")?;
+        ensure!(told.status.success(), "prlimit: {}", String::from_utf8_lossy(&told.stderr));
         Ok(())
     }
 

@@ -19,11 +19,12 @@ use crate::accept;
 use crate::auth::{Secret, Upkeep, Verifier};
 use crate::config::Config;
 use crate::front::{Front, Proxies, allowing};
-use crate::health::{self, Draining};
+use crate::health::{self, Draining, Readiness};
 use crate::metrics::{Metrics, MetricsPort, Page};
 use crate::notices::{Runner, ToLog};
 use crate::rates::Rates;
 use crate::store::Store;
+use crate::supervisor::Supervisor;
 
 /// How many sockets are closed at once in a shutdown, and how long the next ones wait.
 const DRAIN_SLICE: usize = 500;
@@ -40,6 +41,9 @@ struct Background {
 pub(crate) struct App {
     pub(crate) store: Store,
     pub(crate) messaging: Messaging,
+    /// The secret of the default issuer: given, or the one in the data folder.
+    pub(crate) secret: Secret,
+    supervisor: Supervisor,
     sockets: SocketIo<DialectService>,
     front: Front,
     metrics_port: Option<MetricsPort>,
@@ -55,26 +59,39 @@ pub(crate) struct App {
 
 impl App {
     /// Builds it and starts what works in the background. `metrics`: what everything is counted by, if it is told.
-    pub(crate) async fn build(
-        config: &Config,
-        secret: &Secret,
-        metrics: Option<Metrics>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn build(config: &Config, metrics: Option<Metrics>) -> anyhow::Result<Self> {
         let background = Background::default();
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+        let supervisor = Supervisor::new(background.tasks.clone(), stop.clone());
         let (hub, hub_task) = Hub::new(config.limits.hub());
         let store = Store::open(config, Arc::new(hub.clone()), &background.tasks).await?;
-        let messaging = messaging(config, &store, &background)?;
+        // Not before the store: a start that fails there has made no secret.
+        let secret = match &config.auth.secret {
+            Some(given) => given.clone(),
+            None => Secret::own(&config.server.data_dir)?,
+        };
+        let messaging = messaging(config, &store, &supervisor, &background)?;
         hub_task.spawn(messaging.clone(), &background.tasks, background.stop.clone());
+        supervisor.rely_on("live delivery", {
+            let hub = hub.clone();
+            async move { hub.stopped().await }
+        });
+        supervisor.rely_on("the store", {
+            let (store, stop) = (store.clone(), background.stop.clone());
+            // A store in memory never stops by itself.
+            async move { stop.run_until_cancelled(store.stopped()).await.unwrap_or_default() }
+        });
 
-        let verifier = verifier(config, secret, &store, &background)?;
+        let verifier = verifier(config, &secret, &store, &background)?;
         let sockets = sockets(config, &hub, &messaging, &verifier, &connections);
         let draining = Draining::default();
-        let mut rest = rest(config, &messaging, &verifier).merge(health::router(
-            messaging.clone(),
-            hub.clone(),
-            draining.clone(),
-        ));
+        let readiness = Readiness {
+            messaging: messaging.clone(),
+            store: store.clone(),
+            supervisor: supervisor.clone(),
+            draining: draining.clone(),
+        };
+        let mut rest = rest(config, &messaging, &verifier).merge(health::router(readiness));
         let mut metrics_port = None;
         if let Some(metrics) = metrics {
             let page = Page { metrics: metrics.clone(), hub: hub.clone(), sockets: sockets.clone() };
@@ -82,11 +99,13 @@ impl App {
                 None => rest = rest.merge(page.for_here()),
                 Some(_) => metrics_port = Some(page.for_everybody()),
             }
-            background.tasks.spawn(metrics.upkeep(background.stop.clone()));
+            let stop = background.stop.clone();
+            supervisor.keep("metrics", move || metrics.clone().upkeep(stop.clone()));
         }
         if let Some(after) = config.notices.after {
             let runner = Runner { messaging: messaging.clone(), attendance: hub, delivery: ToLog, after };
-            background.tasks.spawn(runner.run(stop.clone()));
+            let stop = stop.clone();
+            supervisor.keep("notices", move || runner.clone().run(stop.clone()));
         }
         let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone()));
         let settings = accept::Settings::new(&config.limits, Arc::clone(&proxies));
@@ -94,6 +113,8 @@ impl App {
         Ok(Self {
             store,
             messaging,
+            secret,
+            supervisor,
             sockets,
             front,
             metrics_port,
@@ -120,13 +141,13 @@ impl App {
 
     fn accept(&self, listener: TcpListener, answer: impl accept::Answer) {
         let (settings, connections) = (self.settings.clone(), self.connections.clone());
-        self.background.tasks.spawn(accept::accept(
-            listener,
-            settings,
-            answer,
-            connections,
-            self.stop.clone(),
-        ));
+        let accepting = accept::accept(listener, settings, answer, connections, self.stop.clone());
+        self.supervisor.rely_on("the accept loop", accepting);
+    }
+
+    /// Waits until a part has stopped that the server cannot go on without; gives its name.
+    pub(crate) async fn falls(&self) -> &'static str {
+        self.supervisor.falls().await
     }
 
     /// Takes it down in order: nobody new; those who are here finish what they are at, then go; then the store, then
@@ -148,11 +169,19 @@ impl App {
     }
 }
 
-fn messaging(config: &Config, store: &Store, background: &Background) -> anyhow::Result<Messaging> {
+fn messaging(
+    config: &Config,
+    store: &Store,
+    supervisor: &Supervisor,
+    background: &Background,
+) -> anyhow::Result<Messaging> {
     let limiter = Arc::new(Rates::new(&config.rates, &DefaultClock::default()));
-    background.tasks.spawn({
+    supervisor.keep("budgets", {
         let (limiter, stop) = (Arc::clone(&limiter), background.stop.clone());
-        async move { limiter.keep_tidy(stop).await }
+        move || {
+            let (limiter, stop) = (Arc::clone(&limiter), stop.clone());
+            async move { limiter.keep_tidy(stop).await }
+        }
     });
     let after = config.notices.after.map(|after| i64::try_from(after.as_millis()).unwrap_or(i64::MAX));
     let settings = Settings::default().strict(config.dialects.strict).notice_after_ms(after);

@@ -9,7 +9,9 @@ use axum::routing::get;
 use http::StatusCode;
 use tidings_domain::id::ThreadId;
 use tidings_domain::messaging::Messaging;
-use tidings_transport_ws::Hub;
+
+use crate::store::Store;
+use crate::supervisor::Supervisor;
 
 /// How long the store may take to answer before the server counts as not ready.
 const STORE_ANSWER_MAX: Duration = Duration::from_secs(2);
@@ -28,26 +30,48 @@ impl Draining {
     }
 }
 
-/// The two routes.
-pub(crate) fn router(messaging: Messaging, hub: Hub, draining: Draining) -> Router {
-    let ready = move || {
-        let (messaging, hub, draining) = (messaging.clone(), hub.clone(), draining.clone());
-        async move { readiness(&messaging, &hub, &draining).await }
-    };
-    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
+/// What it takes to serve.
+#[derive(Clone)]
+pub(crate) struct Readiness {
+    pub(crate) messaging: Messaging,
+    pub(crate) store: Store,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) draining: Draining,
 }
 
-async fn readiness(messaging: &Messaging, hub: &Hub, draining: &Draining) -> (StatusCode, &'static str) {
-    if draining.has_begun() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "draining\n");
+impl Readiness {
+    /// Whether requests are served now: every part of the server works, the store answers and can write.
+    async fn look(&self) -> Result<(), &'static str> {
+        if self.draining.has_begun() {
+            return Err("draining\n");
+        }
+        if self.supervisor.fallen().is_some() {
+            return Err("a part of the server has stopped, and it is about to end: start it again\n");
+        }
+        // Any read will do; there is no thread with the nil id.
+        let nobody = ThreadId::from_uuid(uuid::Uuid::nil());
+        match tokio::time::timeout(STORE_ANSWER_MAX, self.messaging.roster(nobody)).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(_)) | Err(_) => return Err("the store does not answer\n"),
+        }
+        match tokio::time::timeout(STORE_ANSWER_MAX, self.store.check_writable()).await {
+            Ok(Ok(())) => Ok(()),
+            // Why is in the log: what a database says is not for everybody.
+            Ok(Err(_)) | Err(_) => Err("the store cannot write: see the log\n"),
+        }
     }
-    if !hub.is_running() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "live delivery has stopped: restart the server\n");
-    }
-    // Any read will do; there is no thread with the nil id.
-    let nobody = ThreadId::from_uuid(uuid::Uuid::nil());
-    match tokio::time::timeout(STORE_ANSWER_MAX, messaging.roster(nobody)).await {
-        Ok(Ok(_)) => (StatusCode::OK, "ready\n"),
-        Ok(Err(_)) | Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the store does not answer\n"),
-    }
+}
+
+/// The two routes.
+pub(crate) fn router(readiness: Readiness) -> Router {
+    let ready = move || {
+        let readiness = readiness.clone();
+        async move {
+            match readiness.look().await {
+                Ok(()) => (StatusCode::OK, "ready\n"),
+                Err(why) => (StatusCode::SERVICE_UNAVAILABLE, why),
+            }
+        }
+    };
+    Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
 }

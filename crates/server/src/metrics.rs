@@ -23,6 +23,7 @@ use tower_service::Service;
 
 use crate::accept::Answer;
 use crate::front::FromHere;
+use crate::output::Output;
 
 /// Where they are told.
 pub(crate) const PATH: &str = "/metrics";
@@ -38,23 +39,27 @@ const BATCHES: [f64; 9] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0];
 
 /// What was counted and measured so far.
 #[derive(Debug, Clone)]
-pub(crate) struct Metrics(PrometheusHandle);
+pub(crate) struct Metrics {
+    kept: PrometheusHandle,
+    log: Output,
+}
 
 impl Metrics {
-    /// Begins to keep what the whole process counts. Whoever counts asks for its counters after this.
-    pub(crate) fn install() -> anyhow::Result<Self> {
+    /// Begins to keep what the whole process counts. Whoever counts asks for its counters after this. `log`: whose lost
+    /// lines are counted.
+    pub(crate) fn install(log: Output) -> anyhow::Result<Self> {
         let recorder = recorder()?;
         let handle = recorder.handle();
         metrics::set_global_recorder(recorder).context("something else keeps this process's metrics")?;
         describe();
         metrics::gauge!("tidings_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-        Ok(Self(handle))
+        Ok(Self { kept: handle, log })
     }
 
     /// Keeps memory in bounds until `stop`.
     pub(crate) async fn upkeep(self, stop: CancellationToken) {
         while stop.run_until_cancelled(tokio::time::sleep(UPKEEP_EVERY)).await.is_some() {
-            self.0.run_upkeep();
+            self.kept.run_upkeep();
         }
     }
 }
@@ -87,6 +92,8 @@ fn describe() {
     describe_gauge!("tidings_store_queue", "Writes that wait for the store, as of its last batch");
     describe_histogram!("tidings_store_batch_size", "Writes that the store took into one transaction");
     describe_counter!("tidings_rate_limited_total", "What was refused because a budget was used up");
+    describe_counter!("tidings_log_lines_lost_total", "Lines of the log that could not be written");
+    describe_counter!("tidings_tasks_restarted_total", "Tasks of the server that panicked and began again");
     describe_counter!("tidings_notices_total", "Notices to people who are away, by what came of them");
 }
 
@@ -107,7 +114,8 @@ impl Page {
         gauge("tidings_hub_threads", self.hub.threads());
         gauge("tidings_hub_queue", self.hub.queued());
         gauge("tidings_sockets", self.sockets.connections());
-        ([(CONTENT_TYPE, TEXT)], self.metrics.0.render()).into_response()
+        metrics::counter!("tidings_log_lines_lost_total").absolute(self.metrics.log.lost());
+        ([(CONTENT_TYPE, TEXT)], self.metrics.kept.render()).into_response()
     }
 
     /// On the server's own port: only for this machine, since there is no password.

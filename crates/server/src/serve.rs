@@ -2,49 +2,53 @@
 
 use std::net::SocketAddr;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::app::App;
-use crate::auth::Secret;
 use crate::config::{Config, Problems};
 use crate::demo::Demo;
 use crate::metrics::Metrics;
-use crate::store::Store;
+use crate::output::Output;
 
 /// How many connections may wait to be accepted, as far as the system allows (`net.core.somaxconn`): all clients of a
 /// server that was restarted come back at once, and those it has no place for try again only seconds later.
 const BACKLOG: u32 = 4096;
 
-/// Runs the server until a signal ends it.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+/// Runs the server until a signal ends it. `log`: where its log is written.
+pub(crate) async fn serve(config: Config, log: &Output) -> anyhow::Result<()> {
     if let Some(problem) = config.unsafe_to_serve() {
         return Err(Problems(vec![problem]).into());
     }
-    let secret = match &config.auth.secret {
-        Some(given) => given.clone(),
-        None => Secret::own(&config.server.data_dir)?,
+    // First of all: a start that fails here has made no database and no secret.
+    let listener = bind(config.server.listen, "choose another address with --listen")?;
+    let metrics_listener = match config.metrics.listen.filter(|_| config.metrics.enabled) {
+        Some(listen) => Some(bind(listen, "choose another address as metrics.listen")?),
+        None => None,
     };
     // Before anything that counts.
-    let metrics = if config.metrics.enabled { Some(Metrics::install()?) } else { None };
-    let metrics_listen = config.metrics.listen.filter(|_| metrics.is_some());
-    let app = App::build(&config, &secret, metrics).await?;
-
-    let listener = bind(config.server.listen, "choose another address with --listen")?;
-    if let Some(listen) = metrics_listen {
-        let listener = bind(listen, "choose another address as metrics.listen")?;
+    let metrics = if config.metrics.enabled { Some(Metrics::install(log.clone())?) } else { None };
+    let app = App::build(&config, metrics).await?;
+    if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics are told");
         app.serve_metrics_on(listener);
     }
     let address = listener.local_addr()?;
-    let demo = if config.is_demo() { Some(Demo::set_up(&app.messaging, &secret).await?) } else { None };
+    let demo =
+        if config.is_demo() { Some(Demo::set_up(&app.messaging, &app.secret).await?) } else { None };
     // Before anybody can know that it is here, and ask it to end.
     let signals = Signals::new()?;
-    tell(address, &app.store, demo.as_ref());
+    greet(address, &config, &app, demo.as_ref())?;
     app.serve_on(listener);
-    signals.any().await?;
+    let fallen = tokio::select! {
+        signal = signals.any() => signal.map(|()| None)?,
+        task = app.falls() => Some(task),
+    };
     app.shut_down().await;
-    Ok(())
+    match fallen {
+        None => Ok(()),
+        Some(task) => bail!("{task} stopped, and the server with it: see the log above; start it again"),
+    }
 }
 
 fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
@@ -95,11 +99,14 @@ impl Signals {
     }
 }
 
-#[expect(clippy::print_stdout, reason = "what an operator needs first, whatever the log filter")]
-fn tell(address: SocketAddr, store: &Store, demo: Option<&Demo>) {
-    println!("tidings {} listening on http://{address}", env!("CARGO_PKG_VERSION"));
-    println!("store: {}", store.describe());
-    if let Some(demo) = demo {
-        println!("{}", demo.tell(address));
-    }
+/// What an operator needs first: a line of the log, and, whatever the log filter, lines on standard output.
+fn greet(address: SocketAddr, config: &Config, app: &App, demo: Option<&Demo>) -> anyhow::Result<()> {
+    let (version, store) = (env!("CARGO_PKG_VERSION"), app.store.describe());
+    let dialects: Vec<&str> = config.dialects.served.iter().map(|dialect| dialect.name).collect();
+    tracing::info!(version, store, dialects = dialects.join(","), "listening on http://{address}");
+    let demo = demo.map(|demo| demo.tell(address) + "\n").unwrap_or_default();
+    // On a thread of its own: nobody may be reading.
+    let output = Output::to("greeting", std::io::stdout())?;
+    output.line(format!("tidings {version} listening on http://{address}\nstore: {store}\n{demo}"));
+    Ok(())
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use tidings_domain::change::Commit;
+use tidings_domain::error::StoreError;
 use tidings_domain::messaging::Deps;
 use tidings_domain::ports::{Directory, Notifier};
 use tidings_storage_memory::MemoryStore;
@@ -15,7 +16,8 @@ use tokio_util::task::TaskTracker;
 use crate::config::{Config, StoreUrl};
 use crate::folder;
 
-/// An open store.
+/// An open store. Cheap to clone; clones share it.
+#[derive(Clone)]
 pub(crate) enum Store {
     Memory(MemoryStore),
     /// With the file it is in.
@@ -116,6 +118,27 @@ impl Store {
             Self::Memory(_) => "memory: (everything is forgotten at the end)".to_owned(),
             Self::Sqlite(_, path) => format!("sqlite:{}", path.display()),
             Self::Postgres(_, shown) => format!("postgres://{shown}"),
+        }
+    }
+
+    /// Whether writes are stored now, judged by those before and, after one that failed, by a small one.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub(crate) async fn check_writable(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Sqlite(store, _) => store.check_writable().await,
+            Self::Postgres(store, _) => store.check_writable().await,
+        }
+    }
+
+    /// Waits until it takes no more writes.
+    pub(crate) async fn stopped(&self) {
+        match self {
+            Self::Memory(_) => std::future::pending().await,
+            Self::Sqlite(store, _) => store.stopped().await,
+            Self::Postgres(store, _) => store.stopped().await,
         }
     }
 

@@ -4,8 +4,10 @@
 //! start, in the same order as the others; and jobs that somebody else has locked are passed over.
 
 use std::collections::BTreeSet;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures_util::FutureExt;
 use sqlx::{Executor, PgConnection};
 use tidings_domain::error::StoreError;
 use tokio::sync::mpsc;
@@ -22,9 +24,12 @@ use crate::{directory, jobs, transfer};
 const LOCK: &str =
     "select pg_advisory_xact_lock(hashtextextended(n.name, 1)) from unnest($1::text[]) n (name)";
 
+/// A write that changes nothing.
+const TOUCH: &str = "update meta set epoch = epoch where only_row";
+
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[LOCK];
+pub(crate) const STATEMENTS: &[&str] = &[LOCK, TOUCH];
 
 type Pending = Waiting<Errand, Ran>;
 
@@ -55,7 +60,8 @@ impl Errands {
                     if taken == 0 {
                         break;
                     }
-                    self.serve(std::mem::take(&mut batch)).await;
+                    // Whatever panics, it goes on: those who wait hear that their fate is unknown.
+                    AssertUnwindSafe(self.serve(std::mem::take(&mut batch))).catch_unwind().await.ok();
                 }
             }
         }
@@ -79,9 +85,21 @@ impl Errands {
         }
     }
 
+    async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
+        let attempt = AssertUnwindSafe(self.transact(batch)).catch_unwind().await;
+        let answers = attempt
+            .unwrap_or_else(|_| Err((Reach::Someone, StoreError::Internal("an errand panicked".into()))));
+        match &answers {
+            Ok(_) => self.shared.health.wrote(),
+            Err((Reach::Someone, _)) => {}
+            Err((Reach::Connection | Reach::Everyone, _)) => self.shared.health.failed(),
+        }
+        answers
+    }
+
     /// One transaction. A connection that had died before is replaced, and the transaction tried again: done twice,
     /// an errand leaves what it leaves done once, and jobs claimed in vain come back when their lease ends.
-    async fn attempt(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
+    async fn transact(&mut self, batch: &[Pending]) -> Result<Vec<Ran>, (Reach, StoreError)> {
         let limit = self.shared.config.answer_max();
         loop {
             let lost = |error: sqlx::Error| (reach(&error), store_error(&error));
@@ -123,7 +141,7 @@ fn locks<'a>(errands: impl Iterator<Item = &'a Errand>) -> BTreeSet<String> {
             Errand::PutContext(context) => {
                 locks.insert(format!("object {}", directory::context_key(&context.reference)));
             }
-            Errand::Claim { .. } | Errand::Finish { .. } | Errand::Retry { .. } | Errand::Transfer(_) => {}
+            Errand::Claim { .. } | Errand::Finish { .. } | Errand::Retry { .. } | Errand::Transfer(_) | Errand::Touch => {}
         }
     }
     locks
@@ -166,6 +184,10 @@ async fn run(connection: &mut PgConnection, errand: &Errand) -> Result<Ran, sqlx
         }
         Errand::Transfer(step) => {
             transfer::take(connection, step).await?;
+            Ran::Done
+        }
+        Errand::Touch => {
+            connection.execute(TOUCH).await?;
             Ran::Done
         }
     })

@@ -59,6 +59,7 @@ mod config;
 mod directory;
 mod errands;
 mod error;
+mod health;
 mod jobs;
 mod lane;
 mod list;
@@ -78,6 +79,7 @@ mod write;
 
 use std::sync::Arc;
 
+use futures_util::future::select_all;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::ThreadId;
 use tidings_domain::ports::Notifier;
@@ -87,10 +89,14 @@ use tokio_util::task::TaskTracker;
 pub use crate::config::{OpenError, PgConfig, Promise};
 
 use crate::errands::Errands;
+use crate::health::Health;
 use crate::lane::Lane;
 use crate::pool::Readers;
 use crate::queue::{Answer, Errand, Queue, Ran, Request};
 use crate::runner::Shared;
+
+/// Whether the server, or this session, takes no writes.
+const IS_READ_ONLY: &str = "select pg_is_in_recovery() or current_setting('transaction_read_only')::bool";
 
 /// Threads, messages, users and business objects in one PostgreSQL database. Cheap to clone; clones share everything.
 ///
@@ -103,6 +109,7 @@ pub struct PgStore {
     lanes: Arc<[Queue<Request, Answer>]>,
     errands: Queue<Errand, Ran>,
     readers: Arc<Readers>,
+    shared: Arc<Shared>,
     closing: CancellationToken,
     /// The lanes, their waiters and the errands.
     own: TaskTracker,
@@ -130,7 +137,7 @@ impl PgStore {
         drop(connection);
         let (closing, own) = (CancellationToken::new(), TaskTracker::new());
         let readers = Readers::new(config.clone(), options.clone());
-        let shared = Arc::new(Shared { config, options, notifier });
+        let shared = Arc::new(Shared { config, options, notifier, health: Health::default() });
         let lanes = (0..shared.config.lanes.max(1)).map(|number| {
             let (queue, waiting) = Queue::new(shared.config.queue_max);
             Lane::start(number, &shared, waiting, closing.clone(), tasks, &own);
@@ -140,7 +147,7 @@ impl PgStore {
         let (errands, waiting) = Queue::new(shared.config.queue_max);
         tasks.spawn(own.track_future(Errands::new(&shared).run(waiting, closing.clone())));
         own.close();
-        Ok(Self { lanes, errands, readers, closing, own })
+        Ok(Self { lanes, errands, readers, shared, closing, own })
     }
 
     /// Looks whether the database is one that this store can rely on, changing nothing; answers the server's version.
@@ -162,6 +169,37 @@ impl PgStore {
         let mut connection = open::connect(&options, config).await.map_err(OpenError::Connect)?;
         open::check(&mut connection, config).await?;
         open::migrate(&options, config).await
+    }
+
+    /// Whether writes are stored now: the server is no standby and not read-only, and the last write went well. Nothing is
+    /// written to find out, unless the server could not do the last one: then a small one is.
+    ///
+    /// # Errors
+    /// Why writes are not stored.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        if self.errands.is_closed() || self.lanes.iter().any(Queue::is_closed) {
+            return Err(StoreError::Unavailable("the store is closed".into()));
+        }
+        let mut reader = self.readers.take().await?;
+        let asked = reader.optional(sqlx::query_as::<_, (bool,)>(IS_READ_ONLY)).await?;
+        reader.done().await;
+        if asked.is_none_or(|(is_read_only,)| is_read_only) {
+            return Err(StoreError::Unavailable("the server is read-only".into()));
+        }
+        if self.shared.health.has_failed() {
+            self.errands.put(Errand::Touch).await?;
+        }
+        Ok(())
+    }
+
+    /// Waits until a writer has ended: after [`close`](Self::close), or because it cannot go on. From then on writes are
+    /// refused.
+    pub async fn stopped(&self) {
+        let lanes = self.lanes.iter().map(|lane| Box::pin(lane.closed()));
+        tokio::select! {
+            () = self.errands.closed() => {}
+            _ = select_all(lanes) => {}
+        }
     }
 
     /// Stops taking writes, finishes those that were taken, and lets go of all connections. Later calls answer

@@ -57,6 +57,8 @@ pub(crate) enum Errand {
     Finish { id: JobId, attempts: u32 },
     Retry { id: JobId, attempts: u32, at: Timestamp, work: Work },
     Transfer(Step),
+    /// Nothing but a commit: whether the database can be written.
+    Touch,
 }
 
 /// What came of an errand.
@@ -93,6 +95,15 @@ impl<J, A> Queue<J, A> {
     pub(crate) fn new(limit: usize) -> (Self, mpsc::Receiver<Waiting<J, A>>) {
         let (sender, receiver) = mpsc::channel(limit.max(1));
         (Self { sender }, receiver)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until nothing is taken any more.
+    pub(crate) async fn closed(&self) {
+        self.sender.closed().await;
     }
 
     pub(crate) async fn put(&self, job: J) -> Result<A, StoreError> {

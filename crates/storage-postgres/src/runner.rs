@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{Executor, PgConnection};
 use tidings_domain::change::Commit;
@@ -14,6 +15,7 @@ use tokio::time::Instant;
 use crate::batch::Outcome;
 use crate::config::PgConfig;
 use crate::error::{Reach, store_error};
+use crate::health::Health;
 use crate::load::Locked;
 use crate::numbers::Numbers;
 use crate::open::{connect, within};
@@ -29,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) config: PgConfig,
     pub(crate) options: PgConnectOptions,
     pub(crate) notifier: Arc<dyn Notifier>,
+    pub(crate) health: Health,
 }
 
 #[derive(Debug)]
@@ -111,7 +114,12 @@ impl Runner {
     }
 
     /// Does these jobs, tells of them and answers. Gives back, in order, those whose threads somebody else has locked.
+    /// Whatever panics, it can go on: those who wait hear that their fate is unknown.
     pub(crate) async fn serve(&mut self, jobs: Vec<Pending>, locked: Locked) -> Vec<Pending> {
+        AssertUnwindSafe(self.serve_all(jobs, locked)).catch_unwind().await.unwrap_or_default()
+    }
+
+    async fn serve_all(&mut self, jobs: Vec<Pending>, locked: Locked) -> Vec<Pending> {
         match self.attempt(&jobs, locked).await {
             Ok(outcomes) => self.tell(jobs, outcomes),
             Err(Failure { reach: Reach::Someone, error }) if jobs.len() > 1 => {
@@ -174,8 +182,21 @@ impl Runner {
         }
     }
 
-    /// One transaction. A connection that had died before is replaced, and the transaction tried again.
+    /// One transaction. A decision that panics is the fault of no other; its connection is closed, which rolls back.
     async fn attempt(&mut self, jobs: &[Pending], locked: Locked) -> Result<Vec<Option<Outcome>>, Failure> {
+        let attempt = AssertUnwindSafe(self.transact(jobs, locked)).catch_unwind().await;
+        let outcomes = attempt.unwrap_or_else(|_| {
+            let error = StoreError::Internal("a decision panicked".into());
+            Err(Failure { reach: Reach::Someone, error })
+        });
+        if outcomes.as_ref().is_err_and(|failure| failure.reach != Reach::Someone) {
+            self.shared.health.failed();
+        }
+        outcomes
+    }
+
+    /// One transaction. A connection that had died before is replaced, and the transaction tried again.
+    async fn transact(&mut self, jobs: &[Pending], locked: Locked) -> Result<Vec<Option<Outcome>>, Failure> {
         loop {
             let (mut link, is_new) = self.line.take().await.map_err(|error| Failure {
                 reach: Reach::Connection,
@@ -239,6 +260,7 @@ impl Runner {
             }
         }
         self.numbers = numbers;
+        self.shared.health.wrote();
         Ok(outcomes)
     }
 

@@ -61,6 +61,8 @@ pub(crate) struct Batch {
     /// Steps of a copy into this store.
     pub(crate) steps: Vec<Arc<Step>>,
     ran: usize,
+    /// Whether the commit counter was moved for its own sake.
+    touched: bool,
     pub(crate) contexts: Vec<Context>,
     pub(crate) counters: Counters,
     by_key: HashMap<String, ThreadId>,
@@ -82,7 +84,8 @@ impl Batch {
             | Request::PutUser(..)
             | Request::PutContext(_)
             | Request::Jobs(_)
-            | Request::Transfer(_) => None,
+            | Request::Transfer(_)
+            | Request::Touch => None,
         });
         for scope in scopes {
             let Some(room) = rooms.get_mut(&scope.thread) else { continue };
@@ -108,6 +111,7 @@ impl Batch {
             job_requests: Vec::new(),
             steps: Vec::new(),
             ran: 0,
+            touched: false,
             contexts: Vec::new(),
             counters,
             by_key,
@@ -121,6 +125,7 @@ impl Batch {
             && self.job_requests.is_empty()
             && self.steps.is_empty()
             && self.contexts.is_empty()
+            && !self.touched
             && self.rooms.values().all(|room| room.commit_no == 0)
     }
 
@@ -154,6 +159,11 @@ impl Batch {
             Request::Transfer(step) => {
                 self.counters.commits = self.counters.commits.saturating_add(1);
                 self.steps.push(Arc::clone(step));
+                (Ok(Answer::Done), None)
+            }
+            Request::Touch => {
+                self.counters.commits = self.counters.commits.saturating_add(1);
+                self.touched = true;
                 (Ok(Answer::Done), None)
             }
         }

@@ -48,6 +48,7 @@ mod checkpoint;
 mod config;
 mod directory;
 mod error;
+mod health;
 mod jobs;
 mod list;
 mod load;
@@ -66,6 +67,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use sqlx::SqlitePool;
+use tidings_domain::error::StoreError;
 use tidings_domain::ports::Notifier;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
@@ -74,9 +76,10 @@ use tokio_util::task::TaskTracker;
 pub use crate::config::{OpenError, SqliteConfig};
 
 use crate::checkpoint::Checkpointer;
+use crate::health::{Watch, health};
 use crate::load::Counters;
 use crate::lookups::Lookups;
-use crate::queue::Queue;
+use crate::queue::{Queue, Request};
 use crate::writer::Writer;
 
 /// Threads, messages, users and business objects in one SQLite file. Cheap to clone; clones share everything.
@@ -88,6 +91,7 @@ pub struct SqliteStore {
     queue: Queue,
     readers: SqlitePool,
     lookups: Lookups,
+    health: Watch,
     closing: CancellationToken,
     /// The writer, the checkpointer, and whoever looks users up.
     own: TaskTracker,
@@ -121,17 +125,40 @@ impl SqliteStore {
             lock: Arc::clone(&lock),
         };
         let connection = Some((connection, counters));
-        let writer = Writer { config, notifier, commits, lock, connection };
+        let (report, health) = health();
+        let writer = Writer { config, notifier, commits, lock, connection, report };
         tasks.spawn(own.track_future(writer.run(waiting, closing.clone(), gone)));
         tasks.spawn(own.track_future(checkpointer.run(writer_gone)));
         let (lookups, asked) = Lookups::new();
         tasks.spawn(own.track_future(lookups::run(readers.clone(), asked, closing.clone())));
         own.close();
-        Ok(Self { queue, readers, lookups, closing, own })
+        Ok(Self { queue, readers, lookups, health, closing, own })
+    }
+
+    /// Whether writes are stored now. Nothing is written to find out, unless the last write met a file or a disk that
+    /// would not take it: then a small one is.
+    ///
+    /// # Errors
+    /// Why writes are not stored.
+    ///
+    /// # Concurrency
+    /// Waits for the end of the transaction that is being written. So a disk that hangs shows in a caller's own timeout.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        match self.health.last_write().await {
+            Ok(()) if self.queue.is_closed() => Err(StoreError::Unavailable("the store is closed".into())),
+            Ok(()) => Ok(()),
+            Err(_) => self.queue.put(Request::Touch).await.map(drop),
+        }
+    }
+
+    /// Waits until the writer has ended: after [`close`](Self::close), or because it cannot go on. From then on every
+    /// write is refused.
+    pub async fn stopped(&self) {
+        self.queue.closed().await;
     }
 
     /// Stops taking writes, finishes those that were taken, writes the log back into the file and lets go of it.
-    /// Later calls answer [`StoreError::Unavailable`](tidings_domain::error::StoreError::Unavailable). May be called
+    /// Later calls answer [`StoreError::Unavailable`]. May be called
     /// again; every call waits for the end.
     pub async fn close(&self) {
         self.closing.cancel();

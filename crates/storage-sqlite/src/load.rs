@@ -134,7 +134,7 @@ impl<'a> Wanted<'a> {
                 }
                 Request::Create(new) => wanted.keys.extend(new.key.as_ref().map(ToString::to_string)),
                 Request::PutUser(user, _) => wanted.users.push(user.id.as_str()),
-                Request::PutContext(_) | Request::Jobs(_) | Request::Transfer(_) => {}
+                Request::PutContext(_) | Request::Jobs(_) | Request::Transfer(_) | Request::Touch => {}
             }
         }
         wanted.threads.sort_unstable();

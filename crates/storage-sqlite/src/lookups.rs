@@ -2,7 +2,9 @@
 //! clients connect at once, the way to a reading connection and back costs more than what is read.
 
 use std::collections::{BTreeSet, HashMap};
+use std::panic::AssertUnwindSafe;
 
+use futures_util::FutureExt;
 use sqlx::SqlitePool;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::UserId;
@@ -63,7 +65,9 @@ pub(crate) async fn run(
         }
         taken.retain(|lookup| !lookup.reply.is_closed());
         let asked: BTreeSet<&UserId> = taken.iter().flat_map(|lookup| &lookup.ids).collect();
-        let found = if asked.is_empty() { Ok(Vec::new()) } else { read_users(&readers, asked).await };
+        let found = async { if asked.is_empty() { Ok(Vec::new()) } else { read_users(&readers, asked).await } };
+        let found = AssertUnwindSafe(found).catch_unwind().await;
+        let found = found.unwrap_or_else(|_| Err(StoreError::Internal("a look-up panicked".into())));
         match found {
             Ok(users) => {
                 let known: HashMap<UserId, User> =

@@ -25,6 +25,8 @@ pub(crate) enum Request {
     PutContext(Context),
     Jobs(JobRequest),
     Transfer(Arc<Step>),
+    /// Nothing but a commit: whether the file can be written.
+    Touch,
 }
 
 /// Something about jobs that are stored already.
@@ -44,6 +46,7 @@ impl fmt::Debug for Request {
             Self::PutContext(_) => "PutContext",
             Self::Jobs(_) => "Jobs",
             Self::Transfer(_) => "Transfer",
+            Self::Touch => "Touch",
         })
     }
 }
@@ -74,6 +77,15 @@ impl Queue {
     pub(crate) fn new(limit: usize) -> (Self, mpsc::Receiver<Waiting>) {
         let (sender, receiver) = mpsc::channel(limit.max(1));
         (Self { sender }, receiver)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Waits until nothing is taken any more.
+    pub(crate) async fn closed(&self) {
+        self.sender.closed().await;
     }
 
     pub(crate) async fn put(&self, job: Request) -> Result<Answer, StoreError> {

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use futures_util::FutureExt;
 use sqlx::{ConnectOptions, Connection, SqliteConnection};
 use tidings_domain::change::Commit;
 use tidings_domain::error::StoreError;
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::{Batch, Outcome};
 use crate::config::SqliteConfig;
 use crate::error::{hits_everyone, store_error};
+use crate::health::Report;
 use crate::load::{Counters, LoadError, load};
 use crate::queue::{Request, Waiting};
 use crate::write::{WriteError, write};
@@ -67,6 +69,7 @@ pub(crate) struct Writer {
     pub(crate) lock: Arc<std::fs::File>,
     /// With the counters as of its last commit; `None` after it failed, until it is opened again.
     pub(crate) connection: Option<(SqliteConnection, Counters)>,
+    pub(crate) report: Report,
 }
 
 impl Writer {
@@ -93,7 +96,14 @@ impl Writer {
                     }
                     metrics::histogram!("tidings_store_batch_size").record(u32::try_from(taken).unwrap_or(u32::MAX));
                     metrics::gauge!("tidings_store_queue").set(u32::try_from(queue.len()).unwrap_or(u32::MAX));
-                    self.serve(mem::replace(&mut batch, Vec::with_capacity(batch_max))).await;
+                    self.report.begins();
+                    let taken = mem::replace(&mut batch, Vec::with_capacity(batch_max));
+                    // Whatever panics, the writer goes on: those who wait hear that their fate is unknown, and the
+                    // connection, whose state is unknown as well, is opened again.
+                    if AssertUnwindSafe(self.serve(taken)).catch_unwind().await.is_err() {
+                        self.connection = None;
+                    }
+                    self.report.ends();
                     // Those just answered may have more to ask: let them, so that the next batch is a full one.
                     tokio::task::yield_now().await;
                 }
@@ -157,14 +167,29 @@ impl Writer {
         }
     }
 
-    /// One transaction. On failure it is rolled back, or its connection is given up, which does the same.
+    /// One transaction. On failure it is rolled back, or its connection is given up, which does the same; so it is when
+    /// a decision panics, which is the fault of no other.
     async fn attempt(&mut self, batch: &[Waiting]) -> Result<Vec<Outcome>, Failure> {
+        let attempt = AssertUnwindSafe(self.transact(batch)).catch_unwind().await;
+        let outcomes =
+            attempt.unwrap_or_else(|_| Err(Failure::Someone(StoreError::Internal("a decision panicked".into()))));
+        if let Err(Failure::Everyone(error)) = &outcomes {
+            self.report.failed(error);
+        }
+        outcomes
+    }
+
+    async fn transact(&mut self, batch: &[Waiting]) -> Result<Vec<Outcome>, Failure> {
         let jobs = || batch.iter().map(|waiting| &waiting.job);
         let (mut connection, counters) = self.connected().await?;
         match transaction(&mut connection, jobs(), counters).await {
-            Ok((outcomes, counters)) => {
-                self.connection = Some((connection, counters));
-                self.commits.store(counters.commits, Ordering::Relaxed);
+            Ok((outcomes, after)) => {
+                self.connection = Some((connection, after));
+                self.commits.store(after.commits, Ordering::Relaxed);
+                // One that left nothing was rolled back, and proves nothing.
+                if after.commits != counters.commits {
+                    self.report.wrote();
+                }
                 Ok(outcomes)
             }
             Err(Broken::Before(failure)) => {

@@ -94,10 +94,9 @@ impl Hub {
         self.shared.sessions.load(Ordering::Relaxed)
     }
 
-    /// Whether the hub runs, or will: once its task has ended nobody hears anything any more.
-    #[must_use]
-    pub fn is_running(&self) -> bool {
-        !self.inputs.is_closed()
+    /// Waits until the hub's task has ended: from then on nobody hears anything any more.
+    pub async fn stopped(&self) {
+        self.inputs.closed().await;
     }
 
     /// How many threads the hub remembers something of.

@@ -3,6 +3,7 @@
 #![expect(clippy::indexing_slicing, reason = "what a JSON value does not have is null")]
 
 mod flush;
+mod full;
 mod kill;
 mod postgres;
 

@@ -5,4 +5,5 @@ mod browsers;
 mod budgets;
 mod connections;
 mod observed;
+mod unwritable_log;
 mod world;

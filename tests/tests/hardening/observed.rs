@@ -51,7 +51,7 @@ fn a_request_is_one_line_that_names_it_and_tells_no_secrets() -> anyhow::Result<
 }
 
 /// The samples of a page, by name with labels.
-fn samples(page: &str) -> HashMap<&str, f64> {
+pub(crate) fn samples(page: &str) -> HashMap<&str, f64> {
     let lines = page.lines().filter(|line| !line.starts_with('#'));
     lines
         .filter_map(|line| line.rsplit_once(' '))

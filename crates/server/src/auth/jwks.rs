@@ -114,7 +114,7 @@ impl Jwks {
             }
             self.0.ended.subscribe()
         };
-        // A fetch always ends; the time is for one whose task was ended in a shutdown.
+        // A fetch always ends; the time is for one whose task never ran.
         if !matches!(tokio::time::timeout(FETCH_MAX * 2, ended.changed()).await, Ok(Ok(()))) {
             return Err(UNAVAILABLE);
         }
@@ -158,6 +158,7 @@ impl Jwks {
 
 impl Shared {
     async fn fetch(&self, now: Timestamp) {
+        let _fetching = Fetching { shared: self, begun: now };
         let fetched = fetch(&self.client, &self.url, self.algorithm).await;
         let mut state = self.state.lock();
         state.fetching = false;
@@ -176,6 +177,22 @@ impl Shared {
         }
         // Under the lock: nobody who begins to wait now is woken for this fetch.
         self.ended.send_modify(|ended| *ended += 1);
+    }
+}
+
+/// A fetch under way. One that is broken off, by a panic or a shutdown, has failed, so that another may begin.
+struct Fetching<'a> {
+    shared: &'a Shared,
+    begun: Timestamp,
+}
+
+impl Drop for Fetching<'_> {
+    fn drop(&mut self) {
+        let mut state = self.shared.state.lock();
+        if std::mem::take(&mut state.fetching) {
+            state.last = Some((self.begun, true));
+            self.shared.ended.send_modify(|ended| *ended += 1);
+        }
     }
 }
 

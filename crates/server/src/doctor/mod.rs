@@ -59,17 +59,17 @@ impl fmt::Display for Finding {
     }
 }
 
-/// Looks at everything and prints what it finds; the exit code is not 0 when something will not work.
-#[expect(clippy::print_stdout, reason = "the report is this command's output")]
-pub(crate) async fn examine(loaded: &Loaded) -> ExitCode {
+/// Looks at everything; gives the report, and an exit code that is not 0 when something will not work.
+pub(crate) async fn examine(loaded: &Loaded) -> (String, ExitCode) {
     let findings = findings(loaded).await;
-    for finding in &findings {
-        println!("{finding}");
-    }
+    let mut report: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (fails, warns) = (count(Level::Fail), count(Level::Warn));
-    println!("\n{} looked at, {warns} to look into, {fails} that will not work", findings.len());
-    if fails == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    report.push_str(&format!(
+        "\n{} looked at, {warns} to look into, {fails} that will not work\n",
+        findings.len()
+    ));
+    (report, if fails == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn findings(loaded: &Loaded) -> Vec<Finding> {

@@ -29,7 +29,7 @@ impl NoticeDelivery for ToLog {
 }
 
 /// What the runner works with.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Runner<A, D> {
     pub(crate) messaging: Messaging,
     pub(crate) attendance: A,

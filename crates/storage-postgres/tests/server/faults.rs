@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor};
+use tidings_domain::decision::{Decided, Decision, transact};
 use tidings_domain::error::StoreError;
+use tidings_domain::message::Origin;
 use tidings_domain::page::{PageLimit, ThreadPage};
 use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::snapshot::{Scope, Snapshot};
 use tidings_domain::user::User;
 use tidings_storage_postgres::PgConfig;
-use tidings_testkit::{ALICE, DEADLINE, block_on};
+use tidings_testkit::{ALICE, DEADLINE, block_on, sending};
 use tokio::task::JoinSet;
 
 use crate::world::{World, messages, whole};
@@ -235,5 +238,52 @@ fn dropping_every_clone_ends_the_tasks() {
         drop(store);
         world.tasks.close();
         world.tasks.wait().await;
+    });
+}
+
+/// A decision that panics outside of its rule, where the store alone can stand it.
+struct OriginPanics<D>(D);
+
+impl<D: Decision> Decision for OriginPanics<D> {
+    type Output = D::Output;
+    type Rejection = D::Rejection;
+
+    fn scope(&self) -> Scope {
+        self.0.scope()
+    }
+
+    fn origin(&self) -> Origin {
+        panic!("a panic in a writer, as it should be here")
+    }
+
+    fn decide(&self, found: &Snapshot) -> Result<Decided<D::Output>, D::Rejection> {
+        self.0.decide(found)
+    }
+}
+
+#[test]
+fn a_panic_in_a_writer_hurts_nobody_else() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(PgConfig { lanes: 1, ..world.config() }).await;
+        let thread = world.thread(&store).await;
+        let mut sends = JoinSet::new();
+        for n in 0..40 {
+            let rule = sending(world.draft(thread, &format!("message {n}")));
+            let store = store.clone();
+            sends.spawn(async move {
+                if n % 10 == 3 {
+                    (true, transact(&store, OriginPanics(rule)).await)
+                } else {
+                    (false, transact(&store, rule).await)
+                }
+            });
+        }
+        for (panics, answer) in sends.join_all().await {
+            assert_eq!(matches!(answer, Err(StoreError::Internal(_))), panics, "{answer:?}");
+            assert_eq!(matches!(answer, Ok(Ok(_))), !panics, "{answer:?}");
+        }
+        assert_eq!(messages(&store, thread).await.len(), 36);
+        store.check_writable().await.unwrap();
     });
 }

@@ -3,12 +3,15 @@
 use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, Executor, SqliteConnection};
+use tidings_domain::decision::{Decided, Decision, transact};
 use tidings_domain::error::StoreError;
+use tidings_domain::message::Origin;
 use tidings_domain::page::{PageLimit, ThreadPage};
 use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::snapshot::{Scope, Snapshot};
 use tidings_domain::user::User;
 use tidings_storage_sqlite::SqliteConfig;
-use tidings_testkit::{ALICE, BOB, block_on, eventually};
+use tidings_testkit::{ALICE, BOB, block_on, eventually, sending};
 use tokio::task::JoinSet;
 
 use crate::world::{World, messages};
@@ -58,7 +61,11 @@ fn a_lock_held_too_long_is_an_honest_error_and_passes() {
         for answer in sends.join_all().await {
             assert!(matches!(answer, Err(StoreError::Unavailable(_))), "{answer:?}");
         }
+        let unwritable = store.check_writable().await;
+        assert!(matches!(unwritable, Err(StoreError::Unavailable(_))), "{unwritable:?}");
         other.execute("rollback").await.unwrap();
+        store.check_writable().await.expect("a small write goes well again");
+        store.check_writable().await.expect("and nothing more is written to know it");
         world.send(&store, thread, "afterwards").await.unwrap().unwrap();
         assert_eq!(messages(&store, thread).await.len(), 1, "what failed was not stored");
     });
@@ -253,5 +260,81 @@ fn a_broken_user_is_broken_alone() {
             tokio::join!(store.users(&alice), store.users(&bob), store.users(&alice));
         assert_eq!(found.unwrap(), again.unwrap());
         assert!(matches!(failed, Err(StoreError::Corrupt(_))), "{failed:?}");
+    });
+}
+
+/// A decision that panics outside of its rule, where the store alone can stand it.
+struct OriginPanics<D>(D);
+
+impl<D: Decision> Decision for OriginPanics<D> {
+    type Output = D::Output;
+    type Rejection = D::Rejection;
+
+    fn scope(&self) -> Scope {
+        self.0.scope()
+    }
+
+    fn origin(&self) -> Origin {
+        panic!("a panic in a writer, as it should be here")
+    }
+
+    fn decide(&self, found: &Snapshot) -> Result<Decided<D::Output>, D::Rejection> {
+        self.0.decide(found)
+    }
+}
+
+#[test]
+fn a_panic_in_a_writer_hurts_nobody_else() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        let thread = world.thread(&store).await;
+        let mut sends = JoinSet::new();
+        for n in 0..40 {
+            let rule = sending(world.draft(thread, &format!("message {n}")));
+            let store = store.clone();
+            sends.spawn(async move {
+                if n % 10 == 3 {
+                    (true, transact(&store, OriginPanics(rule)).await)
+                } else {
+                    (false, transact(&store, rule).await)
+                }
+            });
+        }
+        for (panics, answer) in sends.join_all().await {
+            assert_eq!(matches!(answer, Err(StoreError::Internal(_))), panics, "{answer:?}");
+            assert_eq!(matches!(answer, Ok(Ok(_))), !panics, "{answer:?}");
+        }
+        assert_eq!(messages(&store, thread).await.len(), 36);
+        store.check_writable().await.unwrap();
+    });
+}
+
+/// What nobody has tried to write is not known to fail; a decision that leaves nothing proves nothing.
+#[test]
+fn whether_the_file_can_be_written_is_known_without_writing() {
+    block_on(async {
+        let world = World::new();
+        let config = SqliteConfig { busy_wait_max: Duration::from_millis(20), ..world.config() };
+        let store = world.open(config).await;
+        let thread = world.thread(&store).await;
+        let commits = async || -> i64 {
+            let mut past = world.past_the_store().await;
+            sqlx::query_scalar("select commits from meta").fetch_one(&mut past).await.unwrap()
+        };
+        let before = commits().await;
+        for _ in 0..10 {
+            store.check_writable().await.unwrap();
+        }
+        assert_eq!(commits().await, before, "nothing was written to find out");
+        let mut other = locked(&world).await;
+        world.send(&store, thread, "refused").await.unwrap_err();
+        store.check_writable().await.unwrap_err();
+        other.execute("rollback").await.unwrap();
+        store.check_writable().await.unwrap();
+        assert_eq!(commits().await, before + 1, "one small write was needed");
+        store.close().await;
+        store.stopped().await;
+        store.check_writable().await.unwrap_err();
     });
 }

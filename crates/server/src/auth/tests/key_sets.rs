@@ -229,3 +229,26 @@ async fn nobody_there_is_refused_and_asked_again_after_a_pause() {
     world.wait(6);
     assert!(world.enters(&good).await.is_ok());
 }
+
+/// Whoever waits for a fetch that is broken off is not left waiting, and another one may begin.
+#[tokio::test]
+async fn a_fetch_that_is_broken_off_has_failed() {
+    let server = JwksServer::serving(&[RSA.jwk("k1")]).await;
+    let world = world(&server);
+    settled(&world).await;
+    server.publish(&[RSA.jwk("k1"), OTHER_RSA.jwk("k2")]);
+    server.shut();
+    world.wait(31);
+    let newer = token(&OTHER_RSA, Some("k2"));
+    let waits = world.refuses(&newer);
+    let breaks_off = async {
+        while server.asked() < 2 {
+            tokio::task::yield_now().await;
+        }
+        world.stop.cancel();
+    };
+    let (why, ()) = tokio::time::timeout(Duration::from_secs(5), async { tokio::join!(waits, breaks_off) })
+        .await
+        .expect("nobody waits for a fetch that has been broken off");
+    assert_eq!(why, UNKNOWN);
+}

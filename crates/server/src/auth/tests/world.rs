@@ -142,6 +142,7 @@ pub(super) struct World {
     pub(super) clock: Arc<ManualClock>,
     pub(super) directory: Arc<Known>,
     pub(super) tasks: TaskTracker,
+    pub(super) stop: CancellationToken,
 }
 
 impl World {
@@ -158,18 +159,18 @@ impl World {
         let loaded = Config::load(&flags, &Environment::default()).unwrap_or_else(|error| panic!("{error}"));
         let clock = Arc::new(ManualClock::at(T0));
         let directory = Arc::new(Known { users: MemoryStore::new(Arc::new(Nobody)), subjects });
-        let tasks = TaskTracker::new();
+        let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
         let upkeep = Upkeep {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             tasks: tasks.clone(),
-            stop: CancellationToken::new(),
+            stop: stop.clone(),
         };
         let own = Secret::given(SECRET).unwrap();
         let known = Arc::clone(&directory) as Arc<dyn Directory>;
         let verifier =
             Verifier::new(&loaded.config.auth, &own, loaded.config.dialects.served.clone(), known, &upkeep)
                 .unwrap();
-        Self { verifier, clock, directory, tasks }
+        Self { verifier, clock, directory, tasks, stop }
     }
 
     pub(super) async fn enters(&self, token: &str) -> Result<Identity, TokenError> {
