@@ -90,6 +90,11 @@ fn describe() {
     describe_gauge!("tidings_hub_queue", "Inputs that wait for the hub");
     describe_gauge!("tidings_hub_threads", "Threads that the hub remembers");
     describe_gauge!("tidings_store_queue", "Writes that wait for the store, as of its last batch");
+    describe_gauge!("tidings_sqlite_wal_bytes", "SQLite: size of the write-ahead log");
+    describe_gauge!(
+        "tidings_sqlite_wal_held_seconds",
+        "SQLite: for how long a reader has kept the write-ahead log from being written back; 0 when none does"
+    );
     describe_histogram!("tidings_store_batch_size", "Writes that the store took into one transaction");
     describe_counter!("tidings_rate_limited_total", "What was refused because a budget was used up");
     describe_counter!("tidings_log_lines_lost_total", "Lines of the log that could not be written");

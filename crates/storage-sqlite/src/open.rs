@@ -14,8 +14,8 @@ static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("./migrations");
 /// How many rows may be on their way from a connection's thread: a batch's worth without a stop.
 const ROWS_BUFFERED: usize = 1_024;
 
-/// How long a checkpoint waits for readers while it holds up the writer.
-const CHECKPOINT_WAIT_MAX: Duration = Duration::from_millis(100);
+/// How long cutting the log back waits, first for the writer and then, while it holds up the writer, for readers.
+const CHECKPOINT_WAIT_MAX: Duration = Duration::from_millis(20);
 
 /// The file whose name is the database's and a suffix.
 pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {

@@ -1,8 +1,8 @@
 //! What was answered stays, whatever happens to the process; and one process at a time.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use sqlx::{AssertSqlSafe, Connection, SqliteConnection};
+use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use tidings_domain::error::StoreError;
 use tidings_domain::ports::{Directory, ThreadRepository};
 use tidings_domain::user::User;
@@ -156,6 +156,45 @@ fn the_log_does_not_grow_without_bound() {
         }
         eventually("the log is cut back", || size() <= 256 * 1024).await;
         assert_eq!(messages(&store, thread).await.len(), 400);
+    });
+}
+
+/// Somebody reads an old state of the file for long, as a backup or a shell of another process does.
+#[test]
+fn a_long_reader_does_not_slow_sends_down() {
+    /// As many sends as are measured at once, one after the other.
+    const SENDS: usize = 60;
+    block_on(async {
+        let world = World::new();
+        let wal_bytes_max = 256 * 1024;
+        let interval = Duration::from_millis(20);
+        let config = SqliteConfig { checkpoint_interval: interval, wal_bytes_max, ..world.config() };
+        let store = world.open(config).await;
+        let thread = world.thread(&store).await;
+        let size = || std::fs::metadata(world.path("tidings.db-wal")).map_or(0, |log| log.len());
+        let timed = async |name: &str| -> Duration {
+            let begun = Instant::now();
+            for n in 0..SENDS {
+                world.send(&store, thread, &format!("{name} {n}")).await.unwrap().unwrap();
+            }
+            begun.elapsed()
+        };
+        timed("warm").await;
+        let quiet = timed("quiet").await;
+        let mut reader = world.past_the_store().await;
+        reader.execute("begin").await.unwrap();
+        reader.execute("select count(*) from message").await.unwrap();
+        let mut sent = 0;
+        while size() <= wal_bytes_max {
+            let text = format!("fill {sent} {}", "x".repeat(9_000));
+            world.send(&store, thread, &text).await.unwrap().unwrap();
+            sent += 1;
+        }
+        let beside = timed("beside").await;
+        assert!(beside < quiet * 4, "{SENDS} sends took {beside:?} beside a reader, and {quiet:?} without it");
+        reader.execute("rollback").await.unwrap();
+        eventually("the log is cut back once the reader is gone", || size() <= wal_bytes_max).await;
+        assert_eq!(messages(&store, thread).await.len(), 3 * SENDS + sent);
     });
 }
 
