@@ -1,9 +1,10 @@
 //! A secret that signs tokens: given, or made once and kept in the data folder.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use base64::Engine;
@@ -13,8 +14,17 @@ use crate::folder;
 
 /// The shortest secret that is taken, in bytes: as long as the HS256 digest (RFC 7518, section 3.2).
 const SECRET_BYTES_MIN: usize = 32;
-/// Fewer different bytes than this are no random text.
-const DIFFERENT_BYTES_MIN: usize = 12;
+/// Fewer different bytes than this are no random text: even 32 random digits nearly always have as many.
+const DIFFERENT_BYTES_MIN: usize = 8;
+/// A secret that repeats fewer bytes than this again and again is as easy to guess as these.
+const PERIOD_BYTES_MIN: usize = 16;
+/// Secrets that stand in other people's documentation, long enough as they are: the example of jwt.io, and the ones that
+/// Supabase's files begin with.
+const PUBLISHED: [&str; 3] = [
+    "a-string-secret-at-least-256-bits-long",
+    "super-secret-jwt-token-with-at-least-32-characters-long",
+    "your-super-secret-jwt-token-with-at-least-32-characters-long",
+];
 /// The file of the secret that is made here, in the data folder.
 const FILE: &str = "secret";
 
@@ -41,19 +51,52 @@ impl Secret {
         if text.len() < SECRET_BYTES_MIN {
             return Err(format!("it has {} bytes, at least {SECRET_BYTES_MIN} are needed", text.len()));
         }
-        Ok(Self(text.as_bytes().to_vec()))
+        let bytes = text.as_bytes();
+        if PUBLISHED.contains(&text.trim()) {
+            return Err("it is an example from public documentation, which anybody can try".to_owned());
+        }
+        let different = bytes.iter().collect::<BTreeSet<_>>().len();
+        if different < DIFFERENT_BYTES_MIN {
+            return Err(format!("it is made of {different} different characters, so it is easy to guess"));
+        }
+        if let Some(period) = period(bytes).filter(|period| *period < PERIOD_BYTES_MIN) {
+            return Err(format!("it repeats {period} characters, so it is easy to guess"));
+        }
+        Ok(Self(bytes.to_vec()))
     }
 
     /// The secret in the data folder, which is made if there is none.
     pub(crate) fn own(data_dir: &Path) -> anyhow::Result<Self> {
-        folder::make(data_dir)?;
-        let path = data_dir.join(FILE);
+        match Self::kept(data_dir)? {
+            Some(kept) => Ok(kept),
+            None => {
+                folder::make(data_dir)?;
+                Self::make(&Self::file(data_dir))
+            }
+        }
+    }
+
+    /// The secret in the data folder, if a server has made one.
+    pub(crate) fn kept(data_dir: &Path) -> anyhow::Result<Option<Self>> {
+        let path = Self::file(data_dir);
         match fs::read_to_string(&path) {
             Ok(kept) => Self::given(kept.trim())
+                .map(Some)
                 .map_err(|why| anyhow::anyhow!("the secret in {} is not taken: {why}", path.display())),
-            Err(error) if error.kind() == ErrorKind::NotFound => Self::make(&path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error).with_context(|| format!("cannot read the secret {}", path.display())),
         }
+    }
+
+    /// Where the secret is that is made when none is given.
+    pub(crate) fn file(data_dir: &Path) -> PathBuf {
+        data_dir.join(FILE)
+    }
+
+    /// Whether it begins or ends with white space, as texts do that slipped into a variable with their line's end.
+    pub(crate) fn has_white_ends(&self) -> bool {
+        let is_white = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_whitespace);
+        is_white(self.0.first()) || is_white(self.0.last())
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -63,14 +106,8 @@ impl Secret {
     /// What makes it easy to guess, if something does.
     pub(crate) fn weakness(&self) -> Option<&'static str> {
         let text = String::from_utf8_lossy(&self.0).to_ascii_lowercase();
-        let mut different = self.0.clone();
-        different.sort_unstable();
-        different.dedup();
-        if different.len() < DIFFERENT_BYTES_MIN {
-            return Some("it is made of a few characters that repeat");
-        }
         let words = ["secret", "password", "change", "your", "example", "test", "default", "12345"];
-        words.iter().any(|word| text.contains(word)).then_some("it looks like a placeholder")
+        words.iter().any(|word| text.contains(word)).then_some("looks like a placeholder")
     }
 
     fn make(path: &Path) -> anyhow::Result<Self> {
@@ -89,6 +126,11 @@ impl Secret {
         write(&text).with_context(|| format!("cannot keep a new secret in {}", path.display()))?;
         Ok(Self(text.into_bytes()))
     }
+}
+
+/// After how many bytes a text repeats itself, if it does.
+fn period(bytes: &[u8]) -> Option<usize> {
+    (1..=bytes.len() / 2).find(|period| bytes.iter().zip(bytes.iter().skip(*period)).all(|(a, b)| a == b))
 }
 
 #[cfg(test)]
@@ -122,9 +164,38 @@ mod tests {
     }
 
     #[test]
-    fn weak_ones_are_known() {
-        for weak in ["aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa", "your_secret_key_your_secret_key_your"] {
-            assert!(Secret::given(weak).unwrap().weakness().is_some(), "{weak}");
+    fn what_is_easy_to_guess_is_refused() {
+        for weak in [
+            "a".repeat(40).as_str(),
+            &"ab1".repeat(20),
+            "secret_key_secret_key_secret_key_secret",
+            "0000000000000000000000000000000000000000000001",
+            "a-string-secret-at-least-256-bits-long",
+            &" ".repeat(50),
+        ] {
+            assert!(Secret::given(weak).is_err(), "{weak}");
         }
+    }
+
+    #[test]
+    fn what_is_random_is_taken_and_what_looks_like_a_placeholder_is_known() {
+        for random in [
+            "4c8e1f0b9a7d62534c1e8f0b9a7d6253",
+            "83716459201937465820193847562019",
+            "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXQ",
+            "k2Vw+Zr9uJ0x8h3Yt1QmN5bF7cD6aLpE4sGvRiTyXoU=",
+        ] {
+            assert_eq!(Secret::given(random).unwrap().weakness(), None, "{random}");
+        }
+        let placeholder = Secret::given("please change me to something of your own").unwrap();
+        assert!(placeholder.weakness().is_some());
+    }
+
+    #[test]
+    fn looking_for_a_secret_makes_none() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        assert!(Secret::kept(&data).unwrap().is_none());
+        assert!(!data.exists());
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use super::issuer::{self, IssuerSettings};
-use super::key::Key;
-use super::source::Source;
-use super::value::{Wrong, duration, text};
+use super::key::{Key, Place};
+use super::source::{Setting, Source};
+use super::value::duration;
 use crate::auth::Secret;
 
 static ALL: [Key; 2] = [
@@ -44,7 +44,7 @@ pub(crate) struct Auth {
 pub(super) fn read(source: &mut Source<'_>) -> Option<Auth> {
     let [given, leeway] = &ALL;
     let wrong_before = source.problems.len();
-    let given = source.read(given, secret);
+    let given = exact(source, &given.place());
     let leeway = source.read(leeway, |value| duration(value).and_then(|time| bounded(time).ok_or(None)));
     let issuers: Vec<Option<IssuerSettings>> =
         issuer::names(source).iter().map(|name| issuer::read(source, name)).collect();
@@ -58,7 +58,20 @@ fn bounded(time: Duration) -> Option<Duration> {
     (time >= Duration::from_secs(1) && time <= LEEWAY_MAX).then_some(time)
 }
 
-/// A secret of HS256 that is long enough and no key of something else.
-pub(super) fn secret(value: &toml::Value) -> Result<Secret, Wrong> {
-    Secret::given(&text(value)?).map_err(Some)
+/// A secret of HS256 that is long enough and no key of something else. It is taken as it is, white space included, as
+/// it is by a program that signs with the same variable.
+pub(super) fn exact(source: &mut Source<'_>, place: &Place) -> Option<Secret> {
+    let Setting { value: secret, origin } = source.read_at(place, |value| {
+        let text = value.as_str().filter(|text| !text.trim().is_empty()).ok_or(None)?;
+        Secret::given(text).map_err(Some)
+    })?;
+    if secret.has_white_ends() {
+        source.warnings.push(format!(
+            "the secret from {} begins or ends with white space, such as a line's end: it counts, as it does for \
+             programs that sign with the same value. If their tokens are refused, or if it slipped in, remove it at \
+             both ends (printf %s in place of echo)",
+            origin.whence()
+        ));
+    }
+    Some(secret)
 }

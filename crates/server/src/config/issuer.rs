@@ -3,7 +3,7 @@
 use jsonwebtoken::DecodingKey;
 use reqwest::Url;
 
-use super::auth::secret;
+use super::auth::exact;
 use super::dialects;
 use super::key::{Key, Place};
 use super::source::Source;
@@ -187,7 +187,7 @@ pub(super) fn read(source: &mut Source<'_>, name: &str) -> Option<IssuerSettings
         firebase: source.read_at(firebase, project).map(|set| set.value),
         jwks: source.read_at(jwks, url).map(|set| set.value),
         public: source.read_at(public, text).map(|set| set.value),
-        secret: source.read_at(shared, secret).map(|set| set.value),
+        secret: exact(source, shared),
         algorithm: source.read_at(alg, algorithm).map(|set| set.value),
         issuer: source.read_at(iss, text).map(|set| set.value),
         audience: source.read_at(aud, list).map(|set| set.value).unwrap_or_default(),

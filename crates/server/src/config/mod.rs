@@ -17,6 +17,7 @@ mod problem;
 mod rates;
 mod reference;
 mod server;
+mod service_link;
 mod source;
 mod store;
 mod trust;

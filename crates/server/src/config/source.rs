@@ -9,6 +9,7 @@ use toml::{Table, Value};
 use super::env::Environment;
 use super::key::{ENV_PREFIX, Key, Place, env_part};
 use super::problem::Problem;
+use super::service_link;
 use super::value::Wrong;
 
 /// The most of a value that is shown, in characters.
@@ -42,6 +43,16 @@ impl fmt::Display for Origin {
 }
 
 impl Origin {
+    /// Where a value came from, in words.
+    pub(crate) fn whence(&self) -> String {
+        match self {
+            Self::Default => "the default".to_owned(),
+            Self::File => "the file".to_owned(),
+            Self::Environment(name) => format!("the variable {name}"),
+            Self::Flag(name) => format!("the option {name}"),
+        }
+    }
+
     /// Whether a value from here counts for more than one from `other`.
     pub(crate) fn outranks(&self, other: &Self) -> bool {
         let rank = |origin: &Self| match origin {
@@ -120,7 +131,7 @@ impl<'a> Source<'a> {
         match parse(&value) {
             Ok(value) => Some(Setting { value, origin }),
             Err(why) => {
-                let mut found = format!("{}, from {}", show(place.key, &value), whence(&origin));
+                let mut found = format!("{}, from {}", show(place.key, &value), origin.whence());
                 if let Some(why) = why {
                     found = format!("{found}: {why}");
                 }
@@ -181,11 +192,14 @@ impl<'a> Source<'a> {
         }
         let strange =
             self.env.names().filter(|name| name.starts_with(ENV_PREFIX) && !self.asked_env.contains(*name));
-        // No problem but a warning: orchestrators set variables like TIDINGS_SERVICE_HOST by themselves.
-        let strange: Vec<String> = strange
-            .map(|name| format!("the variable {name} sets nothing: no setting has this name"))
-            .collect();
-        self.warnings.extend(strange);
+        let (links, strange): (Vec<&str>, Vec<&str>) = strange.partition(|name| service_link::is_name(name));
+        let links = (!links.is_empty()).then(|| {
+            let names = links.join(", ");
+            format!("ignored, as Kubernetes sets them for a service (enableServiceLinks: false ends that): {names}")
+        });
+        let strange = strange.iter().map(|name| format!("the variable {name} sets nothing: no setting has this name"));
+        let warnings: Vec<String> = strange.chain(links).collect();
+        self.warnings.extend(warnings);
     }
 
     /// Notes that a variable has been looked at, or is nobody's business.
@@ -221,6 +235,14 @@ impl<'a> Source<'a> {
             let file_name = format!("{name}_FILE");
             self.asked_env.insert(name.clone());
             let mut given = self.env.get(name).map(|text| (name.clone(), text.to_owned()));
+            if name.ends_with("PORT")
+                && let Some((_, address)) = given.take_if(|(_, text)| service_link::is_address(text))
+            {
+                self.warnings.push(format!(
+                    "{name} is ignored: {address} is what Kubernetes sets for a service of this name, and no port \
+                     (enableServiceLinks: false ends that)"
+                ));
+            }
             if place.key.has_file {
                 self.asked_env.insert(file_name.clone());
                 if let Some(path) = self.env.get(&file_name) {
@@ -265,7 +287,11 @@ impl<'a> Source<'a> {
 
     fn contents(&mut self, place: &Place, path: &str, from: &str) -> Option<String> {
         match std::fs::read_to_string(Path::new(path)) {
-            Ok(text) => Some(text.trim().to_owned()),
+            // A text file ends with a line's end, which is none of the value.
+            Ok(text) => {
+                let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+                Some(text.to_owned())
+            }
             Err(error) => {
                 let found = format!("the path {path:?} in {from}, which cannot be read: {error}");
                 let expected = "the path of a file that this user may read";
@@ -339,15 +365,6 @@ fn without_password(text: &str) -> String {
     format!("{scheme}://{authority}{path}")
 }
 
-fn whence(origin: &Origin) -> String {
-    match origin {
-        Origin::Default => "the default".to_owned(),
-        Origin::File => "the file".to_owned(),
-        Origin::Environment(name) => format!("the variable {name}"),
-        Origin::Flag(name) => format!("the option {name}"),
-    }
-}
-
 /// A way to give a value that would be taken, where the wrong one was given.
 fn fix(place: &Place, origin: &Origin) -> String {
     let example = place.key.example;
@@ -356,7 +373,7 @@ fn fix(place: &Place, origin: &Origin) -> String {
     let bare = value.as_str().map(str::to_owned).or_else(|| value.as_array().map(listed));
     let bare = bare.unwrap_or_else(|| example.to_owned());
     if place.key.is_secret {
-        return "make one with: openssl rand -base64 32".to_owned();
+        return "make one with: openssl rand -base64 32; give the same to what signs your users' tokens".to_owned();
     }
     match origin {
         Origin::Flag(flag) => format!("such as {flag} '{bare}'"),
