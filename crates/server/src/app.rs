@@ -18,12 +18,13 @@ use tokio_util::task::TaskTracker;
 use crate::accept;
 use crate::auth::{Secret, Upkeep, Verifier};
 use crate::config::Config;
+use crate::folder;
 use crate::front::{Front, Proxies, allowing};
 use crate::health::{self, Draining, Readiness};
 use crate::metrics::{Metrics, MetricsPort, Page};
 use crate::notices::{Runner, ToLog};
 use crate::rates::Rates;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 
 /// How many sockets are closed at once in a shutdown, and how long the next ones wait.
@@ -70,6 +71,11 @@ impl App {
             Some(given) => given.clone(),
             None => Secret::own(&config.server.data_dir)?,
         };
+        let exposed = folder::exposed(store::private_files(config));
+        if !exposed.is_empty() {
+            let remedy = folder::chmod(&exposed);
+            tracing::warn!(remedy, "other users of this machine may read the database or the secret");
+        }
         let messaging = messaging(config, &store, &supervisor, &background)?;
         hub_task.spawn(messaging.clone(), &background.tasks, background.stop.clone());
         supervisor.rely_on("live delivery", {

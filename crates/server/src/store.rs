@@ -13,6 +13,7 @@ use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
 use tidings_system::{SystemClock, SystemIds};
 use tokio_util::task::TaskTracker;
 
+use crate::auth::Secret;
 use crate::config::{Config, StoreUrl};
 use crate::folder;
 
@@ -36,6 +37,19 @@ pub(crate) fn file(config: &Config) -> Option<PathBuf> {
         Some(StoreUrl::Sqlite(path)) => Some(path.clone()),
         Some(StoreUrl::Memory | StoreUrl::Postgres(_)) => None,
     }
+}
+
+/// The files that hold what the server must keep to itself: the database, what is beside it, and the secret.
+pub(crate) fn private_files(config: &Config) -> Vec<PathBuf> {
+    let secret = config.auth.secret.is_none().then(|| Secret::file(&config.server.data_dir));
+    let beside = |path: PathBuf| {
+        ["", "-wal", "-shm"].map(|end| {
+            let mut name = path.clone().into_os_string();
+            name.push(end);
+            PathBuf::from(name)
+        })
+    };
+    file(config).map(beside).into_iter().flatten().chain(secret).collect()
 }
 
 /// How the database on a server is used, if it is one, and how it may be shown.

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// The store's settings: `SqliteConfig { readers: 8, ..SqliteConfig::at(path) }`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqliteConfig {
-    /// The database file. Its folder must exist; the file is made if it is missing. Beside it live `-wal`, `-shm`
-    /// and `.lock`.
+    /// The database file. Its folder must exist; the file is made if it is missing, for its owner
+    /// alone. Beside it live `-wal`, `-shm` and `.lock`, with the same rights.
     pub path: PathBuf,
     /// How many decisions one transaction takes at most. Default 256.
     pub batch_max: usize,

@@ -24,10 +24,26 @@ pub(crate) fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Opens files to write; one that it makes is for its owner alone, whatever folder it is in.
+fn private() -> OpenOptions {
+    let mut options = OpenOptions::new();
+    options.write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options
+}
+
+/// Makes the file if it is missing, empty as SQLite itself would, but private; the files beside it follow its mode.
+pub(crate) fn make(path: &Path) -> Result<(), OpenError> {
+    let made = private().create(true).truncate(false).open(path);
+    let failed = |error| OpenError::Database { path: path.to_owned(), source: sqlx::Error::Io(error) };
+    made.map(drop).map_err(failed)
+}
+
 /// Takes the lock beside the file. It is held as long as the handle lives, and dies with the process.
 pub(crate) fn lock(path: &Path) -> Result<File, OpenError> {
     let lock = beside(path, ".lock");
-    let file = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
+    let file = private().create(true).truncate(false).open(&lock);
     let file = file.map_err(|source| OpenError::Lock { lock: lock.clone(), source })?;
     match file.try_lock() {
         Ok(()) => Ok(file),

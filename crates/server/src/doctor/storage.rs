@@ -42,6 +42,18 @@ pub(super) fn folder(path: &Path) -> Finding {
     Finding::ok(what, format!("{shown}, for its owner alone"))
 }
 
+/// Whether others may read what is to be kept from them.
+pub(super) fn privacy(config: &Config) -> Finding {
+    let what = "files";
+    let exposed = folder::exposed(store::private_files(config));
+    if exposed.is_empty() {
+        return Finding::ok(what, "the database and the secret are for their owner alone");
+    }
+    let names: Vec<String> = exposed.iter().map(|file| file.display().to_string()).collect();
+    let seen = format!("other users of this machine may read or change {}", names.join(", "));
+    Finding::warn(what, seen, folder::chmod(&exposed))
+}
+
 /// Whether the database is one, and whether its folder keeps what is written: a small database is made there, written
 /// to and removed. The real one is only looked at, as another version may be at work on it.
 pub(super) async fn database(config: &Config) -> Finding {

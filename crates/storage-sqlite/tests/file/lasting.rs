@@ -224,3 +224,27 @@ fn a_file_from_a_newer_version_is_refused_unharmed() {
         assert!(store.thread(thread).await.unwrap().is_some());
     });
 }
+
+/// In a folder that others may look into, nobody but the owner reads the database, nor what is beside it.
+#[cfg(unix)]
+#[test]
+fn the_files_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    block_on(async {
+        let world = World::new();
+        let folder = world.path("open");
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let store = world.open(SqliteConfig::at(folder.join("tidings.db"))).await;
+        world.thread(&store).await;
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let entry = entry.unwrap();
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode, 0o600, "{:?} has mode {mode:o}", entry.path());
+            names.push(entry.file_name().into_string().unwrap());
+        }
+        names.sort();
+        assert_eq!(names, ["tidings.db", "tidings.db-shm", "tidings.db-wal", "tidings.db.lock"]);
+    });
+}
