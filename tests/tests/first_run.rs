@@ -108,7 +108,12 @@ fn minted_tokens_say_what_was_asked() -> anyhow::Result<()> {
         "token", "mint", "--user", "u1", "--role", "brand", "--name", "Bränd", "--claim", "tier=3",
         "--claim", "org=acme", "--ttl", "90s",
     ];
-    let minted = told(bare(folder.path(), &args)?)?;
+    let with_secret = |args: &[&str]| -> anyhow::Result<Output> {
+        let mut command = bare(folder.path(), args)?;
+        command.env("JWT_SECRET", tidings_tests::SECRET);
+        told(command)
+    };
+    let minted = with_secret(&args)?;
     ensure!(minted.status.success(), "{}", text(&minted.stderr));
     ensure!(text(&minted.stdout).lines().count() == 1, "the token alone, to be used in a script");
     let token = text(&minted.stdout);
@@ -128,12 +133,90 @@ fn minted_tokens_say_what_was_asked() -> anyhow::Result<()> {
         &["--user", "u1", "--role", "brand", "--bogus"],
     ];
     for args in wrong {
-        let refused = told(bare(folder.path(), &[&["token", "mint"], args].concat())?)?;
+        let refused = with_secret(&[&["token", "mint"], args].concat())?;
         ensure!(!refused.status.success(), "{args:?} was taken: {}", text(&refused.stdout));
         ensure!(
             refused.stdout.is_empty() && !refused.stderr.is_empty(),
             "{args:?}: the reason goes to standard error"
         );
+    }
+    Ok(())
+}
+
+/// A token that no server takes is worse than none, and a secret that nobody asked for is worse still.
+#[test]
+fn minting_without_a_secret_says_where_one_was_looked_for_and_makes_none() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let refused = told(bare(folder.path(), &["token", "mint", "--user", "u1", "--role", "brand"])?)?;
+    let said = text(&refused.stderr);
+    ensure!(!refused.status.success() && refused.stdout.is_empty(), "{refused:?}");
+    for needed in ["JWT_SECRET", "--data-dir", "tidings serve"] {
+        ensure!(said.contains(needed), "{said}");
+    }
+    let looked = folder.path().canonicalize()?.join("data/secret");
+    ensure!(said.contains(&looked.display().to_string()), "{said}");
+    ensure!(fs::read_dir(folder.path())?.next().is_none(), "nothing is left behind");
+    Ok(())
+}
+
+/// A start that fails leaves no database and no secret behind; `doctor` says the same before.
+#[test]
+fn a_start_that_fails_leaves_nothing_behind() -> anyhow::Result<()> {
+    let other = std::net::TcpListener::bind("127.0.0.1:0")?;
+    let taken = other.local_addr()?.to_string();
+    // Whoever asks it what it is gets no answer.
+    std::thread::spawn(move || while other.accept().is_ok() {});
+    let folder = tempfile::tempdir()?;
+    let run = |args: &[&str], settings: &[(&str, &str)]| -> anyhow::Result<Output> {
+        let mut command = bare(folder.path(), args)?;
+        command.envs(settings.iter().copied());
+        told(command)
+    };
+    let repeated = "a".repeat(40);
+    for settings in [
+        [("TIDINGS_LISTEN", taken.as_str())].as_slice(),
+        &[("TIDINGS_METRICS_LISTEN", &taken)],
+        &[("JWT_SECRET", &repeated)],
+        &[("TIDINGS_LISTEN", "0.0.0.0:0")],
+        &[("DATABASE_URL", "postgres://nobody@127.0.0.1:1/nothing")],
+    ] {
+        let failed = run(&["serve"], settings)?;
+        ensure!(!failed.status.success() && !failed.stderr.is_empty(), "{settings:?}: {failed:?}");
+        let left: Vec<_> = fs::read_dir(folder.path())?.collect();
+        ensure!(left.is_empty(), "{settings:?} left {left:?} behind");
+    }
+    let examined = run(&["doctor"], &[("TIDINGS_LISTEN", &taken)])?;
+    let report = text(&examined.stdout);
+    ensure!(!examined.status.success(), "{report}");
+    ensure!(report.contains(&format!("FAIL  listen: another program listens on {taken}")), "{report}");
+    Ok(())
+}
+
+#[test]
+fn doctor_knows_a_tidings_server_where_it_would_listen() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::run(bare(folder.path(), &["serve"])?)?;
+    let address = server.address().to_string();
+    let examined = told(bare(folder.path(), &["doctor", "--listen", &address])?)?;
+    let report = text(&examined.stdout);
+    ensure!(report.contains(&format!("warn  listen: a Tidings server listens on {address}")), "{report}");
+    ensure!(examined.status.success(), "{report}");
+    Ok(())
+}
+
+#[test]
+fn the_log_says_first_what_was_started() -> anyhow::Result<()> {
+    let data = Data::new(Store::Sqlite)?;
+    let out = fs::File::create(data.path().join("stdout"))?;
+    // Of the log alone, so that the lines on standard output are not taken for it.
+    let server = Server::run_with_stdout(Server::command(&[], &data)?, out.into())?;
+    let log = server.log().text();
+    let started = format!("listening on http://{}", server.address());
+    let line = log.lines().find(|line| line.contains(&started)).context("no such line")?;
+    let store = format!("store=\"sqlite:{}\"", data.database().display());
+    for wanted in [store.as_str(), "dialects=\"campaign\"", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"")]
+    {
+        ensure!(line.contains(wanted), "{wanted} is not in {line}");
     }
     Ok(())
 }

@@ -18,7 +18,7 @@ const ANSWER_BYTES_MAX: u64 = 8 * 1024;
 /// When it is not, or does not answer.
 pub(crate) async fn ask(listen: SocketAddr) -> anyhow::Result<String> {
     let address = SocketAddr::new(reachable(listen.ip()), listen.port());
-    let answer = tokio::time::timeout(ANSWER_MAX, answer(address)).await;
+    let answer = tokio::time::timeout(ANSWER_MAX, answer(address, "/readyz")).await;
     let answer = answer.context("it takes too long").and_then(|answer| Ok(answer?));
     let answer = answer.with_context(|| format!("no answer from {address}: is the server running?"))?;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
@@ -27,9 +27,16 @@ pub(crate) async fn ask(listen: SocketAddr) -> anyhow::Result<String> {
     Ok(body.to_owned())
 }
 
-async fn answer(address: SocketAddr) -> std::io::Result<String> {
+/// Whether what listens at `listen` answers as a Tidings server does.
+pub(crate) async fn is_tidings(listen: SocketAddr) -> bool {
+    let address = SocketAddr::new(reachable(listen.ip()), listen.port());
+    let answer = tokio::time::timeout(ANSWER_MAX, answer(address, "/healthz")).await;
+    answer.is_ok_and(|answer| answer.is_ok_and(|answer| answer.ends_with("\r\n\r\nok\n")))
+}
+
+async fn answer(address: SocketAddr, path: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect(address).await?;
-    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await?;
     let mut answer = Vec::new();
     stream.take(ANSWER_BYTES_MAX).read_to_end(&mut answer).await?;

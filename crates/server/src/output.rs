@@ -185,7 +185,7 @@ mod tests {
     }
 
     /// Takes one line and no second one, until it is let go.
-    struct Stalled(std::sync::mpsc::Receiver<()>, Sender<()>);
+    struct Stalled(Receiver<()>, Sender<()>);
 
     impl Write for Stalled {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use tokio::net::{TcpListener, TcpSocket};
 
 use crate::app::App;
+use crate::auth::Secret;
 use crate::config::{Config, Problems};
 use crate::demo::Demo;
 use crate::metrics::Metrics;
@@ -26,6 +27,10 @@ pub(crate) async fn serve(config: Config, log: &Output) -> anyhow::Result<()> {
         Some(listen) => Some(bind(listen, "choose another address as metrics.listen")?),
         None => None,
     };
+    let secrets = config.auth.issuers.iter().filter_map(|issuer| issuer.keys.secret()).chain(&config.auth.secret);
+    if let Some(weakness) = secrets.filter_map(Secret::weakness).next() {
+        tracing::warn!("a secret {weakness}: make a new one with openssl rand -base64 32");
+    }
     // Before anything that counts.
     let metrics = if config.metrics.enabled { Some(Metrics::install(log.clone())?) } else { None };
     let app = App::build(&config, metrics).await?;
@@ -51,7 +56,8 @@ pub(crate) async fn serve(config: Config, log: &Output) -> anyhow::Result<()> {
     }
 }
 
-fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
+/// Begins to listen.
+pub(crate) fn bind(listen: SocketAddr, remedy: &str) -> anyhow::Result<TcpListener> {
     let bound = || -> std::io::Result<TcpListener> {
         let socket = if listen.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
         // So that a restart need not wait until the connections before it are forgotten.

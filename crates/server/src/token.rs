@@ -1,6 +1,6 @@
 //! `tidings token mint`.
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use serde_json::{Map, Value};
 use tidings_domain::id::{Role, UserId};
 
@@ -12,7 +12,11 @@ use crate::config::Config;
 pub(crate) fn minted(mint: &Mint, config: &Config) -> anyhow::Result<String> {
     let secret = match &config.auth.secret {
         Some(given) => given.clone(),
-        None => Secret::own(&config.server.data_dir)?,
+        // A secret that no server knows would sign tokens that none takes.
+        None => match Secret::kept(&config.server.data_dir)? {
+            Some(kept) => kept,
+            None => bail!("{}", missing(config)),
+        },
     };
     let user: UserId = mint.user.parse().context("--user")?;
     let role: Option<Role> = mint.role.as_deref().map(str::parse).transpose().context("--role")?;
@@ -23,4 +27,16 @@ pub(crate) fn minted(mint: &Mint, config: &Config) -> anyhow::Result<String> {
         }
     }
     Ok(format!("{}\n", signed(&secret, &user, role.as_ref(), claims, mint.ttl.as_secs())?))
+}
+
+/// Why there is nothing to sign with, and what to do.
+fn missing(config: &Config) -> String {
+    let file = Secret::file(&config.server.data_dir);
+    let place = std::path::absolute(&file).unwrap_or(file);
+    format!(
+        "there is no secret to sign a token with: JWT_SECRET (auth.secret) is not set, and there is no file {}. \
+         Give the same JWT_SECRET as the server, or its folder with --data-dir; a server without a JWT_SECRET makes \
+         the file at its first start: tidings serve",
+        place.display()
+    )
 }

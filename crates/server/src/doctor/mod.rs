@@ -1,12 +1,14 @@
 //! `tidings doctor`: looks for what would go wrong, and says what to do about it.
 
 mod issuers;
+mod listening;
 mod machine;
 mod storage;
 
 use std::fmt;
 use std::process::ExitCode;
 
+use crate::auth::Secret;
 use crate::config::{Config, Loaded};
 
 /// How bad something is.
@@ -79,9 +81,11 @@ async fn findings(loaded: &Loaded) -> Vec<Finding> {
         .iter()
         .map(|warning| Finding::warn("configuration", warning, "see docs/configuration.md"))
         .collect();
-    findings.push(listening(config));
+    findings.push(listening::finding(config).await);
+    findings.extend(listening::metrics(config));
     findings.push(storage::folder(&config.server.data_dir));
     findings.push(storage::database(config).await);
+    findings.push(storage::privacy(config));
     findings.extend(machine::clock(&config.server.data_dir));
     findings.push(machine::descriptors(config.limits.sockets));
     findings.push(secret(config));
@@ -90,25 +94,19 @@ async fn findings(loaded: &Loaded) -> Vec<Finding> {
     findings
 }
 
-fn listening(config: &Config) -> Finding {
-    match config.unsafe_to_serve() {
-        Some(problem) => Finding::fail("listen", problem.found, problem.fix),
-        None if config.is_demo() => {
-            Finding::ok("listen", format!("{}, this machine only, with two demo users", config.server.listen))
-        }
-        None => Finding::ok("listen", config.server.listen.to_string()),
-    }
-}
-
 fn secret(config: &Config) -> Finding {
     let remedy = "make one with: openssl rand -base64 32";
     let shared = config.auth.issuers.iter().filter_map(|issuer| issuer.keys.secret());
     match config.auth.secret.iter().chain(shared).find_map(|secret| secret.weakness()) {
         Some(weakness) => {
-            Finding::warn("secret", format!("{weakness}; who guesses it can be anybody"), remedy)
+            Finding::warn("secret", format!("it {weakness}; who guesses it can be anybody"), remedy)
         }
         None if config.auth.secret.is_some() => Finding::ok("secret", "given, and long enough"),
-        None => Finding::ok("secret", "the one in the data folder, made there"),
+        None => match Secret::kept(&config.server.data_dir) {
+            Ok(Some(_)) => Finding::ok("secret", "the one in the data folder"),
+            Ok(None) => Finding::ok("secret", "will be made in the data folder at the first start"),
+            Err(error) => Finding::fail("secret", format!("{error:#}"), "correct the file, or set JWT_SECRET"),
+        },
     }
 }
 
