@@ -214,7 +214,8 @@ fn the_log_says_first_what_was_started() -> anyhow::Result<()> {
     let started = format!("listening on http://{}", server.address());
     let line = log.lines().find(|line| line.contains(&started)).context("no such line")?;
     let store = format!("store=\"sqlite:{}\"", data.database().display());
-    for wanted in [store.as_str(), "dialects=\"campaign\"", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"")]
+    for wanted in
+        [store.as_str(), "dialects=\"campaign\"", concat!("version=\"", env!("CARGO_PKG_VERSION"), "\"")]
     {
         ensure!(line.contains(wanted), "{wanted} is not in {line}");
     }

@@ -233,3 +233,6 @@ fn rest(config: &Config, messaging: &Messaging, verifier: &Arc<dyn TokenVerifier
     let host = tidings_transport_http::host_router(messaging.clone(), Arc::clone(verifier));
     host.merge(allowing(dialects, config.origins().checker()))
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,7 +27,8 @@ pub(crate) async fn serve(config: Config, log: &Output) -> anyhow::Result<()> {
         Some(listen) => Some(bind(listen, "choose another address as metrics.listen")?),
         None => None,
     };
-    let secrets = config.auth.issuers.iter().filter_map(|issuer| issuer.keys.secret()).chain(&config.auth.secret);
+    let secrets =
+        config.auth.issuers.iter().filter_map(|issuer| issuer.keys.secret()).chain(&config.auth.secret);
     if let Some(weakness) = secrets.filter_map(Secret::weakness).next() {
         tracing::warn!("a secret {weakness}: make a new one with openssl rand -base64 32");
     }
@@ -39,8 +40,7 @@ pub(crate) async fn serve(config: Config, log: &Output) -> anyhow::Result<()> {
         app.serve_metrics_on(listener);
     }
     let address = listener.local_addr()?;
-    let demo =
-        if config.is_demo() { Some(Demo::set_up(&app.messaging, &app.secret).await?) } else { None };
+    let demo = if config.is_demo() { Some(Demo::set_up(&app.messaging, &app.secret).await?) } else { None };
     // Before anybody can know that it is here, and ask it to end.
     let signals = Signals::new()?;
     greet(address, &config, &app, demo.as_ref())?;

@@ -141,7 +141,11 @@ fn locks<'a>(errands: impl Iterator<Item = &'a Errand>) -> BTreeSet<String> {
             Errand::PutContext(context) => {
                 locks.insert(format!("object {}", directory::context_key(&context.reference)));
             }
-            Errand::Claim { .. } | Errand::Finish { .. } | Errand::Retry { .. } | Errand::Transfer(_) | Errand::Touch => {}
+            Errand::Claim { .. }
+            | Errand::Finish { .. }
+            | Errand::Retry { .. }
+            | Errand::Transfer(_)
+            | Errand::Touch => {}
         }
     }
     locks

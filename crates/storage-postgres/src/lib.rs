@@ -182,10 +182,12 @@ impl PgStore {
         }
         let mut reader = self.readers.take().await?;
         let asked = reader.optional(sqlx::query_as::<_, (bool,)>(IS_READ_ONLY)).await?;
-        reader.done().await;
         if asked.is_none_or(|(is_read_only,)| is_read_only) {
+            // It may be so for sessions that began at a bad time alone: the next ones ask anew.
+            self.readers.forget();
             return Err(StoreError::Unavailable("the server is read-only".into()));
         }
+        reader.done().await;
         if self.shared.health.has_failed() {
             self.errands.put(Errand::Touch).await?;
         }

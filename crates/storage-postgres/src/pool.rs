@@ -82,7 +82,7 @@ impl Readers {
     }
 
     /// Closes what nobody uses.
-    fn forget(&self) {
+    pub(crate) fn forget(&self) {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 

@@ -53,9 +53,21 @@ pub(crate) enum Answer {
 pub(crate) enum Errand {
     PutUser(User, Option<Vec<Subject>>),
     PutContext(Context),
-    Claim { now: Timestamp, lease_until: Timestamp, limit: PageLimit },
-    Finish { id: JobId, attempts: u32 },
-    Retry { id: JobId, attempts: u32, at: Timestamp, work: Work },
+    Claim {
+        now: Timestamp,
+        lease_until: Timestamp,
+        limit: PageLimit,
+    },
+    Finish {
+        id: JobId,
+        attempts: u32,
+    },
+    Retry {
+        id: JobId,
+        attempts: u32,
+        at: Timestamp,
+        work: Work,
+    },
     Transfer(Step),
     /// Nothing but a commit: whether the database can be written.
     Touch,

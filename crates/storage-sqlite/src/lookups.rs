@@ -65,7 +65,8 @@ pub(crate) async fn run(
         }
         taken.retain(|lookup| !lookup.reply.is_closed());
         let asked: BTreeSet<&UserId> = taken.iter().flat_map(|lookup| &lookup.ids).collect();
-        let found = async { if asked.is_empty() { Ok(Vec::new()) } else { read_users(&readers, asked).await } };
+        let found =
+            async { if asked.is_empty() { Ok(Vec::new()) } else { read_users(&readers, asked).await } };
         let found = AssertUnwindSafe(found).catch_unwind().await;
         let found = found.unwrap_or_else(|_| Err(StoreError::Internal("a look-up panicked".into())));
         match found {

@@ -19,7 +19,10 @@ use crate::transfer::Step;
 
 /// Something to write.
 pub(crate) enum Request {
-    Decide { decision: Arc<dyn AnyDecision>, scope: Scope },
+    Decide {
+        decision: Arc<dyn AnyDecision>,
+        scope: Scope,
+    },
     Create(NewThread),
     PutUser(User, Option<Vec<Subject>>),
     PutContext(Context),

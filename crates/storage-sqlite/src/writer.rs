@@ -171,8 +171,8 @@ impl Writer {
     /// a decision panics, which is the fault of no other.
     async fn attempt(&mut self, batch: &[Waiting]) -> Result<Vec<Outcome>, Failure> {
         let attempt = AssertUnwindSafe(self.transact(batch)).catch_unwind().await;
-        let outcomes =
-            attempt.unwrap_or_else(|_| Err(Failure::Someone(StoreError::Internal("a decision panicked".into()))));
+        let outcomes = attempt
+            .unwrap_or_else(|_| Err(Failure::Someone(StoreError::Internal("a decision panicked".into()))));
         if let Err(Failure::Everyone(error)) = &outcomes {
             self.report.failed(error);
         }

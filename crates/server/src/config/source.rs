@@ -197,7 +197,8 @@ impl<'a> Source<'a> {
             let names = links.join(", ");
             format!("ignored, as Kubernetes sets them for a service (enableServiceLinks: false ends that): {names}")
         });
-        let strange = strange.iter().map(|name| format!("the variable {name} sets nothing: no setting has this name"));
+        let strange =
+            strange.iter().map(|name| format!("the variable {name} sets nothing: no setting has this name"));
         let warnings: Vec<String> = strange.chain(links).collect();
         self.warnings.extend(warnings);
     }
@@ -289,7 +290,9 @@ impl<'a> Source<'a> {
         match std::fs::read_to_string(Path::new(path)) {
             // A text file ends with a line's end, which is none of the value.
             Ok(text) => {
-                let text = text.strip_suffix('\n').map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
+                let text = text
+                    .strip_suffix('\n')
+                    .map_or(text.as_str(), |text| text.strip_suffix('\r').unwrap_or(text));
                 Some(text.to_owned())
             }
             Err(error) => {
@@ -373,7 +376,8 @@ fn fix(place: &Place, origin: &Origin) -> String {
     let bare = value.as_str().map(str::to_owned).or_else(|| value.as_array().map(listed));
     let bare = bare.unwrap_or_else(|| example.to_owned());
     if place.key.is_secret {
-        return "make one with: openssl rand -base64 32; give the same to what signs your users' tokens".to_owned();
+        return "make one with: openssl rand -base64 32; give the same to what signs your users' tokens"
+            .to_owned();
     }
     match origin {
         Origin::Flag(flag) => format!("such as {flag} '{bare}'"),

@@ -362,12 +362,11 @@ fn a_secret_is_taken_as_it_is_and_white_space_at_its_ends_is_told() {
 fn the_line_end_of_a_file_is_no_part_of_a_secret_and_more_is() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("secret");
-    for (text, wanted) in
-        [(format!("{SECRET}\n"), SECRET.to_owned()), (format!("{SECRET}\r\n"), SECRET.to_owned()), (
-            format!("{SECRET} \n"),
-            format!("{SECRET} "),
-        )]
-    {
+    for (text, wanted) in [
+        (format!("{SECRET}\n"), SECRET.to_owned()),
+        (format!("{SECRET}\r\n"), SECRET.to_owned()),
+        (format!("{SECRET} \n"), format!("{SECRET} ")),
+    ] {
         std::fs::write(&path, text).unwrap();
         let loaded = from_env([("JWT_SECRET_FILE", path.to_str().unwrap())]).unwrap();
         assert_eq!(loaded.config.auth.secret.as_ref().unwrap().as_bytes(), wanted.as_bytes());

@@ -42,8 +42,12 @@ fn tried(what: &str, listen: SocketAddr, setting: &str) -> Option<Finding> {
     let kind = error.downcast_ref::<std::io::Error>().map(std::io::Error::kind);
     let port = listen.port();
     let remedy = match kind {
-        Some(ErrorKind::AddrInUse) => format!("end it (ss -ltnp 'sport = :{port}' names it), or choose another {setting}"),
-        Some(ErrorKind::AddrNotAvailable) => format!("choose an address of this machine, or 0.0.0.0, as {setting}"),
+        Some(ErrorKind::AddrInUse) => {
+            format!("end it (ss -ltnp 'sport = :{port}' names it), or choose another {setting}")
+        }
+        Some(ErrorKind::AddrNotAvailable) => {
+            format!("choose an address of this machine, or 0.0.0.0, as {setting}")
+        }
         Some(ErrorKind::PermissionDenied) => format!("choose a port from 1024 on as {setting}"),
         Some(_) | None => format!("choose another address as {setting}"),
     };

@@ -105,7 +105,9 @@ fn secret(config: &Config) -> Finding {
         None => match Secret::kept(&config.server.data_dir) {
             Ok(Some(_)) => Finding::ok("secret", "the one in the data folder"),
             Ok(None) => Finding::ok("secret", "will be made in the data folder at the first start"),
-            Err(error) => Finding::fail("secret", format!("{error:#}"), "correct the file, or set JWT_SECRET"),
+            Err(error) => {
+                Finding::fail("secret", format!("{error:#}"), "correct the file, or set JWT_SECRET")
+            }
         },
     }
 }

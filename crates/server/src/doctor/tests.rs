@@ -72,9 +72,7 @@ async fn a_taken_port_is_found_and_so_is_who_has_it() {
     // It hangs up on whoever asks.
     let taken = other.local_addr().unwrap().to_string();
     let (ended, _wait) = std::sync::mpsc::channel::<()>();
-    std::thread::spawn(move || {
-        while other.accept().is_ok() && ended.send(()).is_ok() {}
-    });
+    std::thread::spawn(move || while other.accept().is_ok() && ended.send(()).is_ok() {});
     let env = [
         ("TIDINGS_DATA_DIR", data),
         ("TIDINGS_LISTEN", taken.as_str()),

@@ -287,3 +287,44 @@ fn a_panic_in_a_writer_hurts_nobody_else() {
         store.check_writable().await.unwrap();
     });
 }
+
+/// A database that takes no writes for a while: sends are refused, the store says so, and both pass.
+#[test]
+fn a_read_only_database_is_known_and_passes() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(PgConfig { lanes: 1, ..world.config() }).await;
+        let thread = world.threads(&store, 1).await[0];
+        store.check_writable().await.unwrap();
+        let mut past = world.past_the_store().await;
+        let name: String =
+            sqlx::query_scalar("select current_database()").fetch_one(&mut past).await.unwrap();
+        let mut becomes = async |read_only: &str| {
+            let sql = format!("alter database {name} set default_transaction_read_only = {read_only}");
+            past.execute(AssertSqlSafe(sql)).await.unwrap();
+            // Whoever is there began before.
+            past.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity \
+                 where datname = current_database() and pid <> pg_backend_pid()",
+            )
+            .await
+            .unwrap();
+        };
+        becomes("on").await;
+        // The first may meet the connection that is gone.
+        drop(store.check_writable().await);
+        assert!(matches!(store.check_writable().await, Err(StoreError::Unavailable(_))));
+        let refused = world.send(&store, thread, "refused").await;
+        assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
+        becomes("off").await;
+        let until = tokio::time::Instant::now() + DEADLINE;
+        while let Err(error) = store.check_writable().await {
+            assert!(tokio::time::Instant::now() < until, "{error}");
+        }
+        world.send(&store, thread, "after").await.unwrap().unwrap();
+        assert_eq!(whole(&world, &store, thread).await.len(), 1);
+        store.close().await;
+        store.stopped().await;
+        assert!(store.check_writable().await.is_err());
+    });
+}

@@ -191,7 +191,10 @@ fn a_long_reader_does_not_slow_sends_down() {
             sent += 1;
         }
         let beside = timed("beside").await;
-        assert!(beside < quiet * 4, "{SENDS} sends took {beside:?} beside a reader, and {quiet:?} without it");
+        assert!(
+            beside < quiet * 4,
+            "{SENDS} sends took {beside:?} beside a reader, and {quiet:?} without it"
+        );
         reader.execute("rollback").await.unwrap();
         eventually("the log is cut back once the reader is gone", || size() <= wal_bytes_max).await;
         assert_eq!(messages(&store, thread).await.len(), 3 * SENDS + sent);

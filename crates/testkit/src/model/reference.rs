@@ -14,15 +14,45 @@ pub(super) const PAIRS: [[Person; 2]; 3] = [[ALICE, BOB], [ALICE, CAROL], [BOB, 
 /// A step. Threads and people count [`PAIRS`] and [`PEOPLE`]; a message is the index of its place in its thread.
 #[derive(Debug, Clone)]
 pub(super) enum Step {
-    Wait { millis: i64 },
-    Open { thread: usize, by: usize },
-    Send { thread: usize, by: usize, text: u8, key: Option<u8> },
-    MarkThread { thread: usize, by: usize },
-    MarkMessage { thread: usize, by: usize, message: usize },
+    Wait {
+        millis: i64,
+    },
+    Open {
+        thread: usize,
+        by: usize,
+    },
+    Send {
+        thread: usize,
+        by: usize,
+        text: u8,
+        key: Option<u8>,
+    },
+    MarkThread {
+        thread: usize,
+        by: usize,
+    },
+    MarkMessage {
+        thread: usize,
+        by: usize,
+        message: usize,
+    },
     /// Before a place, by its seq or by the date of the message there.
-    Page { thread: usize, by: usize, before: Option<u64>, by_date: bool, limit: u32 },
-    Delete { thread: usize, message: usize },
-    Stand { thread: usize, by: usize, standing: Standing },
+    Page {
+        thread: usize,
+        by: usize,
+        before: Option<u64>,
+        by_date: bool,
+        limit: u32,
+    },
+    Delete {
+        thread: usize,
+        message: usize,
+    },
+    Stand {
+        thread: usize,
+        by: usize,
+        standing: Standing,
+    },
 }
 
 /// What a step answers: enough to tell right from wrong.
@@ -304,7 +334,9 @@ impl ReferenceStateMachine for Reference {
             Step::MarkThread { thread, by } => state.mark(thread, person(by), None),
             Step::MarkMessage { thread, by, message } => state.mark(thread, person(by), Some(message)),
             // A date says the same as the seq that has it.
-            Step::Page { thread, by, before, by_date: _, limit } => state.page(thread, person(by), before, limit),
+            Step::Page { thread, by, before, by_date: _, limit } => {
+                state.page(thread, person(by), before, limit)
+            }
             Step::Delete { thread, message } => state.delete(thread, message),
             Step::Stand { thread, by, standing } => state.stand(thread, person(by), standing),
         };

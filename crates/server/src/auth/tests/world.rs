@@ -160,11 +160,8 @@ impl World {
         let clock = Arc::new(ManualClock::at(T0));
         let directory = Arc::new(Known { users: MemoryStore::new(Arc::new(Nobody)), subjects });
         let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
-        let upkeep = Upkeep {
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            tasks: tasks.clone(),
-            stop: stop.clone(),
-        };
+        let upkeep =
+            Upkeep { clock: Arc::clone(&clock) as Arc<dyn Clock>, tasks: tasks.clone(), stop: stop.clone() };
         let own = Secret::given(SECRET).unwrap();
         let known = Arc::clone(&directory) as Arc<dyn Directory>;
         let verifier =
