@@ -10,6 +10,8 @@ mod host;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod import_dates;
+#[cfg(test)]
 mod notice_model;
 #[cfg(test)]
 mod notices;
