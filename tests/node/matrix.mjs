@@ -45,6 +45,11 @@ async function furnished(other, opened) {
   const summary = await rest(users.alice, "POST", `/messaging/threads/${threadId}/summaries`, { summary: SECRETS.summary });
   assert.equal(summary.status, 201, summary.text);
   const scene = { threadId, campaignId, messageId: message.id, other, parties };
+  // A commit may wait in the server for the thread's roster, and whoever connects meanwhile hears it. Once somebody has
+  // heard what came after the message, whoever connects hears none of that.
+  const witness = await Client.of(users.alice);
+  await fence(threadId, other, witness);
+  witness.close();
   await opened?.(scene);
   scene.inside = [await Client.of(users.alice)];
   if (!opened) scene.inside.push(await Client.of(other));

@@ -1,4 +1,4 @@
-//! Two members send at once, half of it twice: one order for everybody, no gap, no double.
+//! Two members send at once, half of it twice: one order for everybody, no gap, no double; and pages that skip nothing.
 
 #![expect(clippy::indexing_slicing, reason = "what a JSON value does not have is null")]
 
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use tidings_tests::{Data, Heard, Rest, Server, Socket, Store, User, Users};
 
 /// Distinct messages in all.
-const MESSAGES: usize = 200;
+const MESSAGES: usize = 300;
 /// Every second one is sent again under its client key, at the same time, on another connection.
 const REPEATED_EVERY: usize = 2;
 /// Connections of each member.
@@ -53,6 +53,8 @@ fn one_order(store: Store) -> anyhow::Result<()> {
     ensure!(ids(&stored) == ids(&orders[0]), "the store's order is another one");
     let seqs: Vec<u64> = stored.iter().filter_map(|message| message["seq"].as_u64()).collect();
     ensure!(seqs == (1..=MESSAGES as u64).collect::<Vec<_>>(), "gaps or doubles in seq: {seqs:?}");
+    let paged = paged_by_date(&rest, thread)?;
+    ensure!(ids(&paged) == ids(&stored), "pages by date have {} of {} messages", paged.len(), stored.len());
     let contents: BTreeSet<String> = stored.iter().map(|message| message["content"].to_string()).collect();
     ensure!(contents.len() == MESSAGES, "{} distinct contents", contents.len());
 
@@ -66,6 +68,20 @@ fn one_order(store: Store) -> anyhow::Result<()> {
         ensure!(by_content.get(&message["content"].to_string()) == Some(&message["id"].to_string()), "{ack}");
     }
     Ok(())
+}
+
+/// All messages, oldest first, as a client gets them that asks for what is before the oldest one it knows.
+fn paged_by_date(rest: &Rest, thread: &str) -> anyhow::Result<Vec<Value>> {
+    let (mut all, mut before) = (Vec::new(), String::new());
+    loop {
+        let page = rest.get(&format!("/messaging/threads/{thread}/messages?limit=10{before}"))?.json()?;
+        let page = page.as_array().context("not a page")?;
+        let Some(oldest) = page.last() else { break };
+        before = format!("&before={}", oldest["createdAt"].as_str().context("a message without a date")?);
+        all.extend(page.iter().cloned());
+    }
+    all.reverse();
+    Ok(all)
 }
 
 /// A socket that has joined and only listens.

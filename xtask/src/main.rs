@@ -46,7 +46,8 @@ fn say(text: &str) {
 
 fn test(args: &[&str]) -> Result<(), String> {
     prepare()?;
-    run(cargo().args(["test", "--workspace"]).args(args))
+    // All of them, so that one failure hides no other.
+    run(cargo().args(["test", "--workspace", "--no-fail-fast"]).args(args))
 }
 
 fn ci() -> Result<(), String> {

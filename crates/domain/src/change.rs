@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use crate::job::Job;
+use crate::job::{Job, NoticesSettled};
 use crate::member::Member;
 use crate::message::{Message, Origin};
 use crate::seq::Modseq;
 use crate::summary::Summary;
 use crate::thread::Thread;
 
-/// One change to a thread's rows. Each but a job takes the thread's next [`Modseq`], which the changed row carries.
+/// One change to a thread's rows. Each but the last two takes the thread's next [`Modseq`], which the changed row carries.
 ///
 /// A closed list: [`Snapshot::apply`](crate::snapshot::Snapshot::apply) says what each does, every store writes what
 /// it left, and the [`Commit`] made of them is all that anyone hears.
@@ -27,10 +27,12 @@ pub enum Change {
     AddSummary(Summary),
     /// Work to do after the commit. Not a change to the thread: it takes no modseq, and nobody hears of it.
     EnqueueJob(Job),
+    /// Who was notified, and which windows have ended. It takes no modseq, and nobody hears of it.
+    SettleNotices(NoticesSettled),
 }
 
 impl Change {
-    /// The value of the change counter that this change took; `None` for a job, which took none.
+    /// The value of the change counter that this change took; `None` for what nobody hears of, which took none.
     #[must_use]
     pub const fn modseq(&self) -> Option<Modseq> {
         match self {
@@ -38,7 +40,7 @@ impl Change {
             Self::PutMember(member) => Some(member.modseq),
             Self::PutThread(thread) => Some(thread.fields_modseq),
             Self::AddSummary(summary) => Some(summary.modseq),
-            Self::EnqueueJob(_) => None,
+            Self::EnqueueJob(_) | Self::SettleNotices(_) => None,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::change::Change;
 use crate::error::StoreError;
-use crate::job::Work;
 use crate::message::{Message, Origin};
 use crate::ports::ThreadRepository;
 use crate::seq::Seq;
@@ -161,9 +160,14 @@ fn misfit(found: &Snapshot, changes: &[Change]) -> Option<&'static str> {
             }
             Change::PutThread(fields) => fields.id,
             Change::AddSummary(summary) => summary.thread,
-            Change::EnqueueJob(job) => match &job.work {
-                Work::NotifyUnread { thread, .. } => *thread,
-            },
+            Change::EnqueueJob(job) => job.work.thread(),
+            Change::SettleNotices(settled) => {
+                let mut users = settled.notified.iter().map(|(user, _)| user);
+                if !users.all(|user| matches!(found.member(user), Ok(Some(_)))) {
+                    return Some("a notified member was not loaded, or is not there");
+                }
+                settled.thread
+            }
         };
         if in_thread != thread.id {
             return Some("a change is of another thread");

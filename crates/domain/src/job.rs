@@ -18,16 +18,33 @@ pub struct Job {
 /// What a job does. A closed list, so that no store can keep a kind that it cannot give back.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Work {
-    /// Tell those who are away about the messages of a thread from `from` on that were written before the job was
-    /// due, as far as they have not read them by then. A message at or after that moment has a job of its own.
+    /// A thread's notice window ends: notify everyone who has not read it all and is away.
     NotifyUnread {
         /// The thread.
         thread: ThreadId,
-        /// The first message.
-        from: Seq,
-        /// Only these are still to be told; everyone when it is empty.
-        only: Vec<UserId>,
     },
+    /// Not everyone could be notified when a window ended: some were present, or a delivery failed. Try again.
+    NotifyAgain {
+        /// The thread.
+        thread: ThreadId,
+        /// Notify those who have something unread up to here. Later messages have a window of their own. A job whose
+        /// seq is not the thread's [`notice_upto`](crate::thread::Thread::notice_upto) was replaced by a later one.
+        upto: Seq,
+        /// To whom a delivery failed at the last try. A list of its own, because presence is no failure.
+        failing: Vec<UserId>,
+        /// At how many tries in a row a delivery failed to them.
+        failures: u32,
+    },
+}
+
+impl Work {
+    /// The thread that it is about.
+    #[must_use]
+    pub const fn thread(&self) -> ThreadId {
+        match self {
+            Self::NotifyUnread { thread } | Self::NotifyAgain { thread, .. } => *thread,
+        }
+    }
 }
 
 /// A job that a runner holds for a while.
@@ -39,16 +56,29 @@ pub struct ClaimedJob {
     pub attempts: u32,
 }
 
-/// What somebody who is away is told: that there is something to read.
+/// What a look at a thread's unread messages leaves behind, stored in one commit. Not a change that anyone hears of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticesSettled {
+    /// The thread.
+    pub thread: ThreadId,
+    /// When its pending window ends: [`Thread::notice_due`](crate::thread::Thread::notice_due).
+    pub due: Option<Timestamp>,
+    /// Up to where windows have ended: [`Thread::notice_upto`](crate::thread::Thread::notice_upto).
+    pub upto: Seq,
+    /// Who was notified, and up to which message: [`Member::notified`](crate::member::Member::notified).
+    pub notified: Vec<(UserId, Seq)>,
+}
+
+/// What somebody who is away is notified of: that there is something to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The job behind it: a repeated delivery has the same id and user.
+    /// The job behind it. A delivery that is repeated after a crash has the same job, user and newest message.
     pub job: JobId,
-    /// Whom to tell.
+    /// Whom to notify.
     pub user: UserId,
     /// Where.
     pub thread: ThreadId,
-    /// How many messages of others are unread.
+    /// How many messages of others are unread that no earlier notice was about; at most 500 are counted.
     pub unread: u64,
     /// The newest of them.
     pub newest: MessageId,

@@ -121,6 +121,7 @@
 //! #         modseq: Modseq::new(1),
 //! #         fields_modseq: Modseq::new(1),
 //! #         notice_due: None,
+//! #         notice_upto: Seq::ZERO,
 //! #         created_at: at,
 //! #         updated_at: at,
 //! #     }

@@ -85,6 +85,8 @@ pub struct Member {
     pub archived: bool,
     /// Not notified by their own wish. Still counts in their unread total.
     pub muted: bool,
+    /// The newest message that a notice told them of; 0 when none has.
+    pub notified: Seq,
     /// When they first came in.
     pub joined_at: Timestamp,
     /// The thread's change counter when this row last changed.
@@ -105,6 +107,7 @@ impl Member {
             visible_from: Seq::ZERO,
             archived: false,
             muted: false,
+            notified: Seq::ZERO,
             joined_at: at,
             modseq: Modseq::ZERO,
         }
@@ -133,6 +136,12 @@ impl Member {
     #[must_use]
     pub fn sees(&self, seq: Seq) -> bool {
         self.takes_part() && seq > self.visible_from
+    }
+
+    /// The seq above which messages are unread and no notice was about them.
+    #[must_use]
+    pub fn unnotified_above(&self) -> Seq {
+        self.unread_above().max(self.notified)
     }
 
     /// The seq above which messages are unread: published formula, the same in every store.

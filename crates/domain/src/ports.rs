@@ -140,8 +140,8 @@ pub trait JobRepository: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError>;
 
-    /// Gives a job back that failed, to be tried again at `at` with what is left of its `work`. Nothing happens when
-    /// somebody else has claimed it since, or when it is gone.
+    /// Gives a job back, to be done again at `at` with what is left of its `work`, which is of the same kind and about the
+    /// same messages. Nothing happens when somebody else has claimed it since, or when it is gone.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -170,7 +170,7 @@ pub trait NoticeDelivery: Send + Sync + fmt::Debug {
 #[error("the notice was not delivered: {0}")]
 pub struct DeliveryError(pub String);
 
-/// Who is here, so that nobody is told twice.
+/// Who is here. Notices to them wait until they have read or are gone.
 pub trait Attendance: Send + Sync + fmt::Debug {
     /// Whether the user has a live session, or had one a moment ago.
     fn is_here(&self, user: &UserId) -> bool;

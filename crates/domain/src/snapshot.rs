@@ -179,12 +179,22 @@ impl Snapshot {
                     thread.fields_modseq = fields.fields_modseq;
                 }
             }
-            // Decisions look at neither; what a notice leaves in the thread is until when it covers messages.
+            // Decisions do not look at summaries.
             Change::AddSummary(_) => {}
             Change::EnqueueJob(job) => match (&job.work, &mut self.thread) {
                 (Work::NotifyUnread { .. }, Some(thread)) => thread.notice_due = Some(job.due_at),
-                (Work::NotifyUnread { .. }, None) => {}
+                (Work::NotifyUnread { .. }, None) | (Work::NotifyAgain { .. }, _) => {}
             },
+            Change::SettleNotices(settled) => {
+                if let Some(thread) = &mut self.thread {
+                    (thread.notice_due, thread.notice_upto) = (settled.due, settled.upto);
+                }
+                for (user, upto) in &settled.notified {
+                    if let Some(Some(member)) = self.members.get_mut(user) {
+                        member.notified = *upto;
+                    }
+                }
+            }
         }
         if let (Some(thread), Some(modseq)) = (&mut self.thread, change.modseq()) {
             thread.modseq = modseq;

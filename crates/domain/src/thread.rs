@@ -122,8 +122,12 @@ pub struct Thread {
     pub modseq: Modseq,
     /// The change counter when its own fields (subject, context) last changed.
     pub fields_modseq: Modseq,
-    /// Until when a message needs no notice of its own: the pending one covers it.
+    /// When the pending notice window ends; `None` when there is none. A message is covered by the pending window and
+    /// opens one otherwise.
     pub notice_due: Option<Timestamp>,
+    /// Up to which message notice windows have ended. Who has something unread up to here is to be notified, now or as
+    /// soon as they are away.
+    pub notice_upto: Seq,
     /// When it was opened.
     pub created_at: Timestamp,
     /// When its own fields last changed.

@@ -141,6 +141,15 @@ impl Kept {
                 self.summaries.push(summary.clone());
                 (Row::Summary(self.summaries.len() - 1), None)
             }
+            Change::SettleNotices(settled) => {
+                for (user, upto) in &settled.notified {
+                    let index = self.by_user.get(user).copied();
+                    if let Some(member) = index.and_then(|index| self.members.get_mut(index)) {
+                        member.notified = *upto;
+                    }
+                }
+                return;
+            }
             // Jobs are kept apart; what one leaves in the thread comes with the thread's row.
             Change::EnqueueJob(_) => return,
         };

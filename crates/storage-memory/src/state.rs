@@ -122,7 +122,10 @@ impl State {
                     self.summaries.insert(summary.id);
                 }
                 Change::EnqueueJob(job) => self.jobs.put(job.clone()),
-                Change::ReplaceMessage(_) | Change::PutMember(_) | Change::PutThread(_) => {}
+                Change::ReplaceMessage(_)
+                | Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::SettleNotices(_) => {}
             }
         }
         kept.set_thread(thread.clone());
@@ -165,6 +168,7 @@ impl State {
             modseq,
             fields_modseq: Modseq::ZERO,
             notice_due: None,
+            notice_upto: Seq::ZERO,
             created_at: new.created_at,
             updated_at: new.created_at,
         };
@@ -212,7 +216,7 @@ impl State {
             | Change::PutMember(_)
             | Change::PutThread(_)
             | Change::AddSummary(_)
-            | Change::EnqueueJob(_) => None,
+            | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
         }
     }
 }
@@ -224,6 +228,6 @@ const fn put_user(change: &Change) -> Option<&UserId> {
         | Change::ReplaceMessage(_)
         | Change::PutThread(_)
         | Change::AddSummary(_)
-        | Change::EnqueueJob(_) => None,
+        | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
     }
 }

@@ -15,25 +15,35 @@ use crate::PgStore;
 use crate::queue::{Errand, Ran, mismatched};
 
 /// Passes over what another process claims at this moment.
-const DUE: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts + 1 as attempts from job \
-    where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
+const DUE: &str = "select id, kind, thread_id, upto_seq, failing_users, failures, due_at, attempts + 1 as attempts \
+    from job where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
 const HOLD: &str = "update job set claimable_at = $1, attempts = attempts + 1 where id = any($2)";
 /// The count of attempts tells whether somebody else has claimed it since. Whoever has it locked is just doing so.
 const FINISH: &str = "delete from job where id = (select id from job where id = $1 and attempts = $2 \
     for update skip locked)";
-const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = (select id from job \
-    where id = $1 and attempts = $2 for update skip locked)";
+const RETRY: &str = "update job set claimable_at = $3, failing_users = $4, failures = $5 \
+    where id = (select id from job where id = $1 and attempts = $2 for update skip locked)";
 const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[DUE, HOLD, FINISH, RETRY, NEXT];
 
-/// Work as columns: its kind, its thread, the first message, those who are still to be told.
-pub(crate) fn work_code(work: &Work) -> (i16, ThreadId, Seq, Vec<&str>) {
+/// Work as columns, besides its thread.
+#[derive(Debug)]
+pub(crate) struct WorkCode<'a> {
+    pub(crate) kind: i16,
+    pub(crate) upto: Seq,
+    pub(crate) failing: Vec<&'a str>,
+    pub(crate) failures: u32,
+}
+
+pub(crate) fn work_code(work: &Work) -> WorkCode<'_> {
     match work {
-        Work::NotifyUnread { thread, from, only } => {
-            (0, *thread, *from, only.iter().map(UserId::as_str).collect())
+        Work::NotifyUnread { .. } => WorkCode { kind: 0, upto: Seq::ZERO, failing: Vec::new(), failures: 0 },
+        Work::NotifyAgain { upto, failing, failures, .. } => {
+            let failing = failing.iter().map(UserId::as_str).collect();
+            WorkCode { kind: 1, upto: *upto, failing, failures: *failures }
         }
     }
 }
@@ -43,8 +53,9 @@ pub(crate) struct JobRow {
     id: Uuid,
     kind: i16,
     thread_id: Uuid,
-    from_seq: i64,
-    only_users: Vec<String>,
+    upto_seq: i64,
+    failing_users: Vec<String>,
+    failures: i32,
     due_at: i64,
     attempts: i32,
 }
@@ -53,11 +64,13 @@ impl JobRow {
     pub(crate) fn claimed(&self) -> Result<ClaimedJob, sqlx::Error> {
         let corrupt = |what: &str| sqlx::Error::Decode(what.into());
         let thread = ThreadId::from_uuid(self.thread_id);
-        let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);
-        let only = self.only_users.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
-        let only = only.collect::<Result<Vec<UserId>, _>>()?;
+        let upto = Seq::new(u64::try_from(self.upto_seq).map_err(|_| corrupt("a job's seq"))?);
+        let failing = self.failing_users.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
+        let failing = failing.collect::<Result<Vec<UserId>, _>>()?;
+        let failures = u32::try_from(self.failures).map_err(|_| corrupt("a job's failures"))?;
         let work = match self.kind {
-            0 => Work::NotifyUnread { thread, from, only },
+            0 => Work::NotifyUnread { thread },
+            1 => Work::NotifyAgain { thread, upto, failing, failures },
             _ => return Err(corrupt("a job's kind")),
         };
         let job = Job { id: JobId::from_uuid(self.id), due_at: Timestamp::from_millis(self.due_at), work };
@@ -94,13 +107,19 @@ pub(crate) async fn retry(
     at: Timestamp,
     work: &Work,
 ) -> Result<(), sqlx::Error> {
-    let (_, _, _, only) = work_code(work);
-    let query = sqlx::query(RETRY).bind(*id.as_uuid()).bind(count(attempts)).bind(at.as_millis()).bind(only);
+    let WorkCode { failing, failures, .. } = work_code(work);
+    let query = sqlx::query(RETRY)
+        .bind(*id.as_uuid())
+        .bind(count(attempts))
+        .bind(at.as_millis())
+        .bind(failing)
+        .bind(count(failures));
     query.execute(connection).await.map(drop)
 }
 
-fn count(attempts: u32) -> i32 {
-    i32::try_from(attempts).unwrap_or(i32::MAX)
+/// A count as a column takes it.
+pub(crate) fn count(value: u32) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
 }
 
 #[async_trait]

@@ -10,7 +10,7 @@ use tidings_domain::summary::{Sentiment, Summary, SummaryPoint};
 use uuid::Uuid;
 
 use crate::batch::{Batch, Room};
-use crate::jobs::work_code;
+use crate::jobs::{count, work_code};
 use crate::rows::signed;
 
 pub(crate) use member::Members;
@@ -25,11 +25,12 @@ const WRITE: &str = include_str!("write.sql");
 const SUMMARY: &str = "insert into summary (thread_id, modseq, id, author, text, key_points, action_items, \
     sentiment, created_at) values ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
 
-const JOBS: &str = "insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, \
-    attempts) \
-    select j.id, j.kind, j.thread_id, j.from_seq, coalesce(string_to_array(nullif(j.only_users, ''), ' '), '{}'), j.due_at, j.due_at, 0 \
-    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[]) \
-    j (id, kind, thread_id, from_seq, only_users, due_at)";
+const JOBS: &str = "insert into job (id, kind, thread_id, upto_seq, failing_users, failures, due_at, \
+    claimable_at, attempts) \
+    select j.id, j.kind, j.thread_id, j.upto_seq, coalesce(string_to_array(nullif(j.failing, ''), ' '), '{}'), \
+    j.failures, j.due_at, j.due_at, 0 \
+    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::text[], $6::int[], $7::bigint[]) \
+    j (id, kind, thread_id, upto_seq, failing, failures, due_at)";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
@@ -157,16 +158,14 @@ async fn add_summary(connection: &mut PgConnection, summary: &Summary) -> Result
 
 async fn add_jobs(connection: &mut PgConnection, batch: &Batch) -> Result<(), WriteError> {
     let codes = || batch.jobs.iter().map(|job| work_code(&job.work));
-    let kinds: Vec<i16> = codes().map(|(kind, ..)| kind).collect();
-    let threads: Vec<Uuid> = codes().map(|(_, thread, ..)| *thread.as_uuid()).collect();
-    let from: Vec<i64> = codes().map(|(_, _, from, _)| signed(from.get())).collect();
     sqlx::query(JOBS)
         .bind(batch.jobs.iter().map(|job| *job.id.as_uuid()).collect::<Vec<Uuid>>())
-        .bind(kinds)
-        .bind(threads)
-        .bind(from)
+        .bind(codes().map(|code| code.kind).collect::<Vec<i16>>())
+        .bind(batch.jobs.iter().map(|job| *job.work.thread().as_uuid()).collect::<Vec<Uuid>>())
+        .bind(codes().map(|code| signed(code.upto.get())).collect::<Vec<i64>>())
         // An array of arrays would need all of one length; ids hold no spaces.
-        .bind(codes().map(|(.., only)| only.join(" ")).collect::<Vec<String>>())
+        .bind(codes().map(|code| code.failing.join(" ")).collect::<Vec<String>>())
+        .bind(codes().map(|code| count(code.failures)).collect::<Vec<i32>>())
         .bind(batch.jobs.iter().map(|job| job.due_at.as_millis()).collect::<Vec<i64>>())
         .execute(connection)
         .await?;

@@ -219,6 +219,7 @@ impl Batch {
             modseq: Modseq::ZERO,
             fields_modseq: Modseq::ZERO,
             notice_due: None,
+            notice_upto: Seq::ZERO,
             created_at: new.created_at,
             updated_at: new.created_at,
         };
@@ -293,6 +294,12 @@ impl Room {
                 self.put.entry(member.user.clone()).or_insert(first).1 = commit_no;
             }
             Change::AddSummary(summary) => self.summaries.push((summary.clone(), commit_no)),
+            Change::SettleNotices(settled) => {
+                for (user, _) in &settled.notified {
+                    let modseq = self.found.member(user).ok().flatten().map_or(Modseq::ZERO, |it| it.modseq);
+                    self.put.entry(user.clone()).or_insert((modseq, commit_no)).1 = commit_no;
+                }
+            }
             Change::PutThread(_) | Change::EnqueueJob(_) => {}
         }
         self.found.apply(change);

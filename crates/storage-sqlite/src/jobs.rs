@@ -17,24 +17,35 @@ use crate::load::{LoadError, json};
 use crate::queue::{Answer, JobRequest, Request, mismatched};
 
 /// Reads and then takes the same jobs, in the writer's transaction: what an update returns has no order.
-const CLAIM: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts + 1 as attempts from job \
-    where claimable_at <= $1 order by claimable_at, id limit $3; \
+const CLAIM: &str = "select id, kind, thread_id, upto_seq, failing_users, failures, due_at, attempts + 1 as attempts \
+    from job where claimable_at <= $1 order by claimable_at, id limit $3; \
     update job set claimable_at = $2, attempts = attempts + 1 where id in \
     (select id from job where claimable_at <= $1 order by claimable_at, id limit $3)";
 /// The count of attempts tells whether somebody else has claimed it since.
 const FINISH: &str = "delete from job where id = $1 and attempts = $2";
-const RETRY: &str = "update job set claimable_at = $3, only_users = $4 where id = $1 and attempts = $2";
+const RETRY: &str = "update job set claimable_at = $3, failing_users = $4, failures = $5 \
+    where id = $1 and attempts = $2";
 const NEXT: &str = "select min(claimable_at) from job";
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[CLAIM, FINISH, RETRY, NEXT];
 
-/// Work as columns: its kind, its thread, the first message, those who are still to be told.
-pub(crate) fn work_code(work: &Work) -> (i64, ThreadId, Seq, Vec<&str>) {
+/// Work as columns, besides its thread.
+#[derive(Debug)]
+pub(crate) struct WorkCode<'a> {
+    pub(crate) kind: i64,
+    pub(crate) upto: Seq,
+    pub(crate) failing: Vec<&'a str>,
+    pub(crate) failures: u32,
+}
+
+pub(crate) fn work_code(work: &Work) -> WorkCode<'_> {
     match work {
-        Work::NotifyUnread { thread, from, only } => {
-            (0, *thread, *from, only.iter().map(UserId::as_str).collect())
+        Work::NotifyUnread { .. } => WorkCode { kind: 0, upto: Seq::ZERO, failing: Vec::new(), failures: 0 },
+        Work::NotifyAgain { upto, failing, failures, .. } => {
+            let failing = failing.iter().map(UserId::as_str).collect();
+            WorkCode { kind: 1, upto: *upto, failing, failures: *failures }
         }
     }
 }
@@ -44,8 +55,9 @@ pub(crate) struct JobRow {
     id: Vec<u8>,
     kind: i64,
     thread_id: Vec<u8>,
-    from_seq: i64,
-    only_users: String,
+    upto_seq: i64,
+    failing_users: String,
+    failures: i64,
     due_at: i64,
     attempts: i64,
 }
@@ -55,13 +67,15 @@ impl JobRow {
         let corrupt = |what: &str| StoreError::Corrupt(what.to_owned());
         let uuid = |bytes: &[u8]| Uuid::from_slice(bytes).map_err(|_| corrupt("a job's id"));
         let thread = ThreadId::from_uuid(uuid(&self.thread_id)?);
-        let from = Seq::new(u64::try_from(self.from_seq).map_err(|_| corrupt("a job's seq"))?);
-        let only: Vec<String> =
-            serde_json::from_str(&self.only_users).map_err(|_| corrupt("a job's users"))?;
-        let only = only.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
-        let only = only.collect::<Result<Vec<UserId>, _>>()?;
+        let upto = Seq::new(u64::try_from(self.upto_seq).map_err(|_| corrupt("a job's seq"))?);
+        let failing: Vec<String> =
+            serde_json::from_str(&self.failing_users).map_err(|_| corrupt("a job's users"))?;
+        let failing = failing.iter().map(|user| user.parse().map_err(|_| corrupt("a job's user")));
+        let failing = failing.collect::<Result<Vec<UserId>, _>>()?;
+        let failures = u32::try_from(self.failures).map_err(|_| corrupt("a job's failures"))?;
         let work = match self.kind {
-            0 => Work::NotifyUnread { thread, from, only },
+            0 => Work::NotifyUnread { thread },
+            1 => Work::NotifyAgain { thread, upto, failing, failures },
             _ => return Err(corrupt("a job's kind")),
         };
         let id = JobId::from_uuid(uuid(&self.id)?);
@@ -90,12 +104,13 @@ pub(crate) async fn answer(
             Ok(Answer::Done)
         }
         JobRequest::Retry { id, attempts, at, work } => {
-            let (_, _, _, only) = work_code(&work);
+            let WorkCode { failing, failures, .. } = work_code(&work);
             let query = sqlx::query(RETRY)
                 .bind(id.as_uuid().as_bytes().to_vec())
                 .bind(i64::from(attempts))
                 .bind(at.as_millis())
-                .bind(json(&only)?);
+                .bind(json(&failing)?)
+                .bind(i64::from(failures));
             query.execute(connection).await?;
             Ok(Answer::Done)
         }

@@ -20,7 +20,7 @@ use uuid::Uuid;
 macro_rules! thread_columns {
     () => {
         "t.number, t.id, t.key, t.context_kind, t.context_id, t.parent_kind, t.parent_id, t.subject, \
-         t.member_count, t.last_seq, t.last_message_at, t.modseq, t.fields_modseq, t.notice_due, t.created_at, \
+         t.member_count, t.last_seq, t.last_message_at, t.modseq, t.fields_modseq, t.notice_due, t.notice_upto, t.created_at, \
          t.updated_at"
     };
 }
@@ -29,7 +29,7 @@ macro_rules! thread_columns {
 macro_rules! member_columns {
     () => {
         "m.thread, m.thread_id, m.user_id, m.role, m.standing, m.read_seq, m.read_at, m.read_via, \
-         m.read_message, m.visible_from, m.archived, m.muted, m.joined_at, m.joined_modseq, m.modseq, \
+         m.read_message, m.visible_from, m.archived, m.muted, m.notified_seq, m.joined_at, m.joined_modseq, m.modseq, \
          m.read_modseq"
     };
 }
@@ -89,6 +89,7 @@ pub(crate) struct ThreadRow {
     modseq: i64,
     fields_modseq: i64,
     notice_due: Option<i64>,
+    notice_upto: i64,
     created_at: i64,
     updated_at: i64,
 }
@@ -137,6 +138,7 @@ impl ThreadRow {
             modseq: Modseq::new(unsigned(self.modseq, "a thread's modseq")?),
             fields_modseq: Modseq::new(unsigned(self.fields_modseq, "a thread's modseq")?),
             notice_due: self.notice_due.map(Timestamp::from_millis),
+            notice_upto: Seq::new(unsigned(self.notice_upto, "where notice windows have ended")?),
             created_at: Timestamp::from_millis(self.created_at),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
@@ -158,6 +160,7 @@ pub(crate) struct MemberRow {
     visible_from: i64,
     archived: bool,
     muted: bool,
+    notified_seq: i64,
     joined_at: i64,
     modseq: i64,
     read_modseq: i64,
@@ -209,6 +212,7 @@ impl MemberRow {
             visible_from: Seq::new(unsigned(self.visible_from, "where a view begins")?),
             archived: self.archived,
             muted: self.muted,
+            notified: Seq::new(unsigned(self.notified_seq, "what a member was notified of")?),
             joined_at: Timestamp::from_millis(self.joined_at),
             modseq: Modseq::new(unsigned(self.modseq, "a member's modseq")?),
         })

@@ -9,7 +9,7 @@ use tidings_domain::job::Job;
 use tidings_domain::summary::Summary;
 
 use crate::batch::{Batch, Room};
-use crate::jobs::work_code;
+use crate::jobs::{WorkCode, work_code};
 use crate::load::{hex, json};
 use crate::rows::signed;
 
@@ -26,8 +26,8 @@ const WRITE: &str = include_str!("write.sql");
 #[cfg(test)]
 pub(crate) const STATEMENTS: &[&str] = &[WRITE];
 
-/// Id, kind, thread, first seq, who is still to be told, when it is due.
-type JobFields<'a> = (String, i64, String, u64, Vec<&'a str>, i64);
+/// Id, kind, thread, last seq, to whom it failed, how often, when it is due.
+type JobFields<'a> = (String, i64, String, u64, Vec<&'a str>, u32, i64);
 
 /// The rows that one round trip writes.
 #[derive(Debug, Default)]
@@ -126,6 +126,7 @@ impl<'a> Changed<'a> {
                     thread.last_message_at.as_millis(),
                     thread.modseq.get(),
                     thread.notice_due.map(|due| due.as_millis()),
+                    thread.notice_upto.get(),
                     room.commit_no,
                 ));
                 if before.fields_modseq != thread.fields_modseq {
@@ -156,6 +157,7 @@ impl<'a> Changed<'a> {
 }
 
 fn job_fields(job: &Job) -> JobFields<'_> {
-    let (kind, thread, from, only) = work_code(&job.work);
-    (hex(job.id.as_uuid()), kind, hex(thread.as_uuid()), from.get(), only, job.due_at.as_millis())
+    let WorkCode { kind, upto, failing, failures } = work_code(&job.work);
+    let (id, thread) = (hex(job.id.as_uuid()), hex(job.work.thread().as_uuid()));
+    (id, kind, thread, upto.get(), failing, failures, job.due_at.as_millis())
 }

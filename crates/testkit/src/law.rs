@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use tidings_domain::change::Commit;
 use tidings_domain::decision::{Decided, transact};
 use tidings_domain::id::{JobId, MessageId, SummaryId, ThreadId};
-use tidings_domain::job::{ClaimedJob, Job, Work};
+use tidings_domain::job::{ClaimedJob, Job, NoticesSettled, Work};
 use tidings_domain::member::{MarkedVia, Member, ReadMarker, Standing};
 use tidings_domain::message::Message;
 use tidings_domain::page::{PageLimit, ThreadEntry};
@@ -27,7 +27,7 @@ use crate::fixture::{Fixture, Subject};
 use crate::people::{ALICE, BOB, CAROL, Person, campaign, key, subject};
 use crate::rules::{
     Draft, Refused, Rule, appending, appending_with_notice, enqueuing, keeping_member, putting_member,
-    putting_subject, replacing, sending, summarising,
+    putting_subject, replacing, sending, settling, summarising,
 };
 use crate::runtime::{block_on_one_thread, config, holds};
 use crate::strategies;
@@ -94,6 +94,12 @@ enum Step {
         thread: usize,
         job: u8,
     },
+    /// A window ends, and a person was notified.
+    Settle {
+        thread: usize,
+        person: usize,
+        upto: u64,
+    },
     /// Tells about a person, perhaps with subjects that were others'.
     Tell {
         person: usize,
@@ -128,6 +134,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (thread.clone(), 0..9_u8).prop_map(|(thread, id)| Step::Summarise { thread, id }),
         1 => (at(), 0..9_u8).prop_map(|((thread, person), job)| Step::Notice { thread, person, job }),
         1 => (thread.clone(), 0..9_u8).prop_map(|(thread, job)| Step::Enqueue { thread, job }),
+        2 => (at(), 0..20_u64).prop_map(|((thread, person), upto)| Step::Settle { thread, person, upto }),
         4 => (person.clone(), prop::option::weighted(0.9, vec(0..2_u8, 0..3)))
             .prop_map(|(person, subjects)| Step::Tell { person, subjects }),
         1 => thread.clone().prop_map(|thread| Step::Refuse { thread }),
@@ -235,9 +242,15 @@ impl World {
             }
             Step::Enqueue { thread, job } => {
                 let work =
-                    Work::NotifyUnread { thread: self.thread(thread), from: Seq::new(1), only: Vec::new() };
+                    Work::NotifyUnread { thread: self.thread(thread) };
                 let due_at = now.plus_millis(i64::try_from(index).expect("few steps"));
                 self.deciding(enqueuing(Job { id: JobId::from_uuid(uuid(job)), due_at, work }))
+            }
+            Step::Settle { thread, person, upto } => {
+                let notified = vec![(person_at(person).id(), Seq::new(upto))];
+                let (thread, upto) = (self.thread(thread), Seq::new(upto));
+                let due = (index % 2 == 0).then_some(now);
+                self.deciding(settling(NoticesSettled { thread, due, upto, notified }))
             }
             Step::Tell { person, subjects } => self.telling(index, person_at(person), subjects),
             Step::Refuse { thread } => self

@@ -41,7 +41,7 @@ pub use people::{ALICE, BOB, CAROL, DAVE, ERIN, Person, body, campaign, crowd, k
 pub use recording::RecordingNotifier;
 pub use rules::{
     Draft, Refused, Rule, Sent, appending, appending_with_notice, enqueuing, keeping_member, putting_member,
-    putting_subject, replacing, sending, summarising,
+    putting_subject, replacing, sending, settling, summarising,
 };
 pub use runtime::{DEADLINE, block_on, eventually};
 pub use time::{ManualClock, SeededIds, T0};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tidings_domain::change::Change;
 use tidings_domain::decision::{Decided, Decision};
 use tidings_domain::id::{JobId, MessageId, SummaryId, ThreadId, UserId};
-use tidings_domain::job::{Job, Work};
+use tidings_domain::job::{Job, NoticesSettled, Work};
 use tidings_domain::member::{MarkedVia, Member};
 use tidings_domain::message::{Author, Message, Origin};
 use tidings_domain::seq::Modseq;
@@ -263,7 +263,7 @@ pub fn summarising(
 /// Has a job done about the thread, which is all that changes: nobody hears of it.
 #[must_use]
 pub fn enqueuing(job: Job) -> Rule<Job> {
-    let Work::NotifyUnread { thread, .. } = job.work;
+    let thread = job.work.thread();
     Rule::new(Scope::thread(thread), move |found| {
         found.thread().ok_or(Refused("no such thread"))?;
         Ok(Decided { changes: vec![Change::EnqueueJob(job.clone())], output: job.clone() })
@@ -276,10 +276,25 @@ pub fn appending_with_notice(draft: Draft, id: JobId, due_at: Timestamp) -> Rule
     let (scope, origin) = (draft.scope(), draft.origin);
     let judge = move |found: &Snapshot| {
         let (message, _) = draft.message(found)?.ok_or(Refused("no such thread or member"))?;
-        let work = Work::NotifyUnread { thread: message.thread, from: message.seq, only: Vec::new() };
+        let work = Work::NotifyUnread { thread: message.thread };
         let job = Job { id, due_at, work };
         let changes = vec![Change::AppendMessage(message), Change::EnqueueJob(job.clone())];
         Ok(Decided { changes, output: job })
     };
     Rule { scope, origin, judge: Arc::new(judge) }
+}
+
+/// Notes who was notified and which windows have ended, which is all that changes: nobody hears of it.
+#[must_use]
+pub fn settling(settled: NoticesSettled) -> Rule<()> {
+    let scope = settled.notified.iter().fold(Scope::thread(settled.thread), |scope, (user, _)| {
+        scope.member(user.clone())
+    });
+    Rule::new(scope, move |found| {
+        found.thread().ok_or(Refused("no such thread"))?;
+        for (user, _) in &settled.notified {
+            found.member(user)?.ok_or(Refused("no such member"))?;
+        }
+        Ok(Decided { changes: vec![Change::SettleNotices(settled.clone())], output: () })
+    })
 }

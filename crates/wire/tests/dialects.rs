@@ -42,6 +42,7 @@ fn thread() -> Thread {
         modseq: Modseq::new(9),
         fields_modseq: Modseq::new(9),
         notice_due: None,
+        notice_upto: Seq::ZERO,
         created_at: T0,
         updated_at: T0,
     }
@@ -125,7 +126,7 @@ fn heard(dialect: &Dialect, change: &Change, origin: Origin) -> Vec<Outbound> {
         Change::AppendMessage(message) | Change::ReplaceMessage(message) => {
             Some(MessageView::fresh(message.clone(), None))
         }
-        Change::PutMember(_) | Change::PutThread(_) | Change::AddSummary(_) | Change::EnqueueJob(_) => None,
+        Change::PutMember(_) | Change::PutThread(_) | Change::AddSummary(_) | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
     };
     (dialect.socket.commit)(&Heard { commit: &commit, change, message: view.as_ref() })
 }

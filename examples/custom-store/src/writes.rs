@@ -61,6 +61,7 @@ impl TableStore {
             modseq: Modseq::ZERO,
             fields_modseq: Modseq::ZERO,
             notice_due: None,
+            notice_upto: Seq::ZERO,
             created_at: new.created_at,
             updated_at: new.created_at,
         };
@@ -117,7 +118,10 @@ impl Tables {
                 }
                 Change::AddSummary(summary) => self.summaries.iter().any(|other| other.id == summary.id),
                 Change::EnqueueJob(job) => self.jobs.iter().any(|row| row.job.id == job.id),
-                Change::ReplaceMessage(_) | Change::PutMember(_) | Change::PutThread(_) => false,
+                Change::ReplaceMessage(_)
+                | Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::SettleNotices(_) => false,
             };
             if taken {
                 return Err(internal("an id or a client key was given twice"));
@@ -153,6 +157,12 @@ impl Tables {
                     match self.members.iter_mut().find(is_same) {
                         Some(row) => *row = member.clone(),
                         None => self.members.push(member.clone()),
+                    }
+                }
+                Change::SettleNotices(settled) => {
+                    for row in self.members.iter_mut().filter(|row| row.thread == settled.thread) {
+                        let notified = settled.notified.iter().find(|(user, _)| *user == row.user);
+                        row.notified = notified.map_or(row.notified, |(_, upto)| *upto);
                     }
                 }
                 // Its fields are in the thread's own row, written above.

@@ -18,6 +18,10 @@ use crate::thread::Thread;
 use crate::time::Timestamp;
 use crate::user::{Actor, User};
 
+/// By how much a notice may be overdue and still cover new messages, in milliseconds. Whatever may have become of its job,
+/// the next message has another one then.
+const OVERDUE_MAX_MS: i64 = 10 * 60_000;
+
 /// What a sender asks for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SendMessage {
@@ -151,7 +155,7 @@ pub struct Send {
     pub draft: DraftHash,
     /// When.
     pub at: Timestamp,
-    /// After how many milliseconds those who are away are told; never when `None`.
+    /// After how many milliseconds those who are away are notified; never when `None`.
     pub notice_after_ms: Option<i64>,
     /// Who may.
     pub policy: Arc<dyn Policy>,
@@ -200,15 +204,19 @@ impl Decision for Send {
 }
 
 impl Send {
-    /// The job that tells those who are away, unless the thread's pending one covers this message.
+    /// The job that notifies those who are away, unless the thread's pending window covers this message.
+    ///
+    /// What is due goes by the clock, never by the message's date, which may be ahead of it.
     fn notice(&self, thread: &Thread, message: &Message) -> Option<Job> {
-        let after_ms = self.notice_after_ms?;
-        let covered = thread.notice_due.is_some_and(|due| message.created_at < due);
+        let due_at = self.at.plus_millis(self.notice_after_ms?);
+        let overdue = self.at.plus_millis(-OVERDUE_MAX_MS);
+        // A window that ends later than a new one would was opened by a clock that has been put right since.
+        let covered = thread.notice_due.is_some_and(|due| due > overdue && due <= due_at);
         (!covered).then(|| Job {
             // There is at most one job per message, so the message's id serves.
             id: JobId::from_uuid(*message.id.as_uuid()),
-            due_at: message.created_at.plus_millis(after_ms),
-            work: Work::NotifyUnread { thread: thread.id, from: message.seq, only: Vec::new() },
+            due_at,
+            work: Work::NotifyUnread { thread: thread.id },
         })
     }
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidings_domain::change::Change;
+use tidings_domain::job::Work;
 use tidings_domain::id::{MessageId, Role, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
@@ -96,6 +97,7 @@ impl Rows {
             modseq,
             fields_modseq: modseq,
             notice_due: None,
+            notice_upto: Seq::ZERO,
             created_at: at(OPENED_AT),
             updated_at: at(OPENED_AT),
         };
@@ -156,7 +158,16 @@ impl Rows {
                 }
                 Change::AddSummary(_) => {}
                 Change::EnqueueJob(job) => {
-                    self.thread.notice_due = Some(job.due_at);
+                    if matches!(job.work, Work::NotifyUnread { .. }) {
+                        self.thread.notice_due = Some(job.due_at);
+                    }
+                    continue;
+                }
+                Change::SettleNotices(settled) => {
+                    (self.thread.notice_due, self.thread.notice_upto) = (settled.due, settled.upto);
+                    for (user, upto) in settled.notified {
+                        self.members.get_mut(&user).unwrap().notified = upto;
+                    }
                     continue;
                 }
             }

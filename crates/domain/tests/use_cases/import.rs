@@ -3,7 +3,7 @@
 use tidings_domain::change::Change;
 use tidings_domain::error::{Classify, ErrorKind};
 use tidings_domain::id::{MessageId, ThreadId};
-use tidings_domain::message::{Author, Message, Origin};
+use tidings_domain::message::{Author, Origin};
 use tidings_domain::messaging::{
     HostCommand, HostError, HostOutcome, ImportError, ImportMember, ImportMessage, ImportProblem,
     ImportThread, Imported, Messaging, Settings,
@@ -15,19 +15,19 @@ use tidings_testkit::{ALICE, BOB, CAROL, Fixture, Person, T0, body, campaign, cr
 use crate::world::{on_a_store, party, sends};
 
 /// By how much an import may date a message later than it was written.
-const MOVED_MAX_MS: i64 = 5 * 60_000;
+pub(crate) const MOVED_MAX_MS: i64 = 5 * 60_000;
 
 /// So many milliseconds after the beginning of the old system's history.
-fn old(millis: i64) -> Timestamp {
+pub(crate) fn old(millis: i64) -> Timestamp {
     T0.plus_millis(millis - 1_000_000_000)
 }
 
-fn member(person: Person, read_until: Option<i64>) -> ImportMember {
+pub(crate) fn member(person: Person, read_until: Option<i64>) -> ImportMember {
     ImportMember { party: party(person, "member"), read_until: read_until.map(old) }
 }
 
 /// A thread of Alice and Bob about a campaign, without messages.
-fn a_thread(fixture: &Fixture) -> ImportThread {
+pub(crate) fn a_thread(fixture: &Fixture) -> ImportThread {
     ImportThread {
         id: fixture.thread_id(),
         key: Some(ThreadKey::pair(campaign("1"), ALICE.id(), BOB.id())),
@@ -39,7 +39,7 @@ fn a_thread(fixture: &Fixture) -> ImportThread {
     }
 }
 
-fn message(fixture: &Fixture, by: Option<Person>, text: &str, millis: i64) -> ImportMessage {
+pub(crate) fn message(fixture: &Fixture, by: Option<Person>, text: &str, millis: i64) -> ImportMessage {
     ImportMessage {
         id: fixture.message_id(),
         sender: by.map(Person::id),
@@ -54,11 +54,11 @@ async fn tries(messaging: &Messaging, threads: Vec<ImportThread>) -> Result<Vec<
     Ok(imported)
 }
 
-async fn does(messaging: &Messaging, thread: ImportThread) -> Imported {
+pub(crate) async fn does(messaging: &Messaging, thread: ImportThread) -> Imported {
     tries(messaging, vec![thread]).await.unwrap().pop().unwrap()
 }
 
-async fn problem(messaging: &Messaging, thread: ImportThread) -> ImportProblem {
+pub(crate) async fn problem(messaging: &Messaging, thread: ImportThread) -> ImportProblem {
     let id = thread.id;
     let error = tries(messaging, vec![thread]).await.unwrap_err();
     let HostError::Import(ImportError { thread, problem }) = error else { panic!("{error:?}") };
@@ -66,7 +66,7 @@ async fn problem(messaging: &Messaging, thread: ImportThread) -> ImportProblem {
     problem
 }
 
-fn imported(thread: ThreadId, created: bool, added: usize, known: usize) -> Imported {
+pub(crate) fn imported(thread: ThreadId, created: bool, added: usize, known: usize) -> Imported {
     Imported { thread, created, added, known }
 }
 
@@ -355,67 +355,6 @@ fn who_wrote_has_read_up_to_there() {
         does(&messaging, thread.clone()).await;
         assert_eq!(fixture.entry(ALICE, thread.id).await.unread, 0);
         assert_eq!(fixture.entry(BOB, thread.id).await.unread, 1);
-    });
-}
-
-fn dates(messages: &[Message]) -> Vec<i64> {
-    messages.iter().map(|message| message.created_at.as_millis() - old(0).as_millis()).collect()
-}
-
-/// Systems that keep whole seconds or days have many messages of one moment. They are dated a millisecond apart, and who
-/// had read that moment has read them all.
-#[test]
-fn many_messages_of_one_moment_are_dated_apart() {
-    on_a_store(async |fixture| {
-        let messaging = fixture.messaging();
-        let said = |millis| message(&fixture, Some(ALICE), "in one second", millis);
-        let messages = [vec![said(0)], (0..500).map(|_| said(1_000)).collect(), vec![said(1_200), said(5_000)]];
-        let members = vec![member(ALICE, None), member(BOB, Some(1_000)), member(CAROL, Some(999))];
-        let thread = ImportThread { key: None, messages: messages.concat(), members, ..a_thread(&fixture) };
-        assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, true, 503, 0));
-        let expected: Vec<i64> = [0].into_iter().chain(1_000..1_501).chain([5_000]).collect();
-        assert_eq!(dates(&fixture.messages(thread.id).await), expected);
-        assert_eq!(fixture.entry(BOB, thread.id).await.unread, 2, "those of after that second");
-        assert_eq!(fixture.entry(CAROL, thread.id).await.unread, 502, "all but the first");
-
-        // Again, nothing changes; and what has come since goes on behind them.
-        let before = (fixture.thread(thread.id).await, fixture.member(thread.id, BOB).await);
-        assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, false, 0, 503));
-        assert_eq!((fixture.thread(thread.id).await, fixture.member(thread.id, BOB).await), before);
-        let since = vec![said(5_000), said(6_000)];
-        let later = ImportThread { messages: since, members: vec![member(ALICE, None)], ..thread.clone() };
-        assert_eq!(does(&messaging, later).await, imported(thread.id, false, 2, 0));
-        assert_eq!(dates(&fixture.messages(thread.id).await)[502..], [5_000, 5_001, 6_000]);
-        assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, false, 0, 503));
-    });
-}
-
-/// A message that comes late is dated behind what is there, by five minutes at most.
-#[test]
-fn a_late_message_moves_by_five_minutes_at_most() {
-    on_a_store(async |fixture| {
-        let messaging = fixture.messaging();
-        let last = 10 * MOVED_MAX_MS;
-        let first = ImportThread {
-            key: None,
-            messages: vec![message(&fixture, Some(ALICE), "there", last)],
-            members: vec![member(ALICE, None), member(BOB, Some(last - 1))],
-            ..a_thread(&fixture)
-        };
-        does(&messaging, first.clone()).await;
-        let late = |millis| ImportThread {
-            messages: vec![message(&fixture, Some(ALICE), "late", millis)],
-            members: vec![member(ALICE, None), member(BOB, Some(last - 1))],
-            ..first.clone()
-        };
-        let too_late = late(last - MOVED_MAX_MS);
-        assert_eq!(problem(&messaging, too_late.clone()).await, ImportProblem::TooOld(too_late.messages[0].id));
-        let in_time = late(last + 1 - MOVED_MAX_MS);
-        assert_eq!(does(&messaging, in_time.clone()).await, imported(first.id, false, 1, 0));
-        assert_eq!(dates(&fixture.messages(first.id).await), [last, last + 1]);
-        // Bob had read the late one, not the one that stands before it: both stay unread rather than neither.
-        assert_eq!(fixture.entry(BOB, first.id).await.unread, 2);
-        assert_eq!(does(&messaging, in_time).await, imported(first.id, false, 0, 1), "there is nothing to move");
     });
 }
 

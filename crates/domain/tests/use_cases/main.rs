@@ -10,11 +10,19 @@ mod host;
 #[cfg(test)]
 mod import;
 #[cfg(test)]
+mod import_dates;
+#[cfg(test)]
+mod notice_model;
+#[cfg(test)]
 mod notices;
 #[cfg(test)]
 mod opening;
 #[cfg(test)]
 mod paging;
+#[cfg(test)]
+mod post;
+#[cfg(test)]
+mod presence;
 #[cfg(test)]
 mod summaries;
 #[cfg(test)]

@@ -2,93 +2,21 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{JobId, ThreadId, UserId};
-use tidings_domain::job::{ClaimedJob, Notice, Work};
-use tidings_domain::member::Standing;
-use tidings_domain::messaging::{Deps, MarkRead, MarkTarget, Messaging, OwnMessage, Round, Settings};
-use tidings_domain::page::PageLimit;
-use tidings_domain::ports::{Attendance, DeliveryError, JobRepository, NoticeDelivery};
-use tidings_domain::time::Timestamp;
-use tidings_testkit::{ALICE, BOB, CAROL, DAVE, Fixture, Person, keeping_member, replacing};
+use tidings_domain::member::{Member, Standing};
+use tidings_domain::messaging::{Deps, Messaging, Round, Settings};
+use tidings_domain::page::{ThreadEntry, ThreadPage};
+use tidings_domain::ports::ThreadRepository;
+use tidings_domain::thread::{NewThread, Thread, ThreadKey};
+use tidings_testkit::{ALICE, BOB, CAROL, DAVE, Fixture, crowd, keeping_member, replacing};
 
+use crate::post::{Post, WINDOW_MS, nobody, only, read, with_notices, worked_off};
 use crate::world::{on_a_store, sends};
-
-/// After how long those who are away are told.
-const WINDOW_MS: i64 = 60_000;
-
-/// A post office: remembers what it delivered, and is closed at times.
-#[derive(Debug, Default)]
-struct Post {
-    delivered: Mutex<Vec<Notice>>,
-    closed: AtomicBool,
-    /// Whose mail comes back.
-    refuses: Mutex<BTreeSet<UserId>>,
-}
-
-impl Post {
-    fn take(&self) -> Vec<Notice> {
-        std::mem::take(&mut self.delivered.lock().unwrap())
-    }
-
-    /// Whom it told, and of how many messages.
-    fn told(&self) -> Vec<(UserId, u64)> {
-        self.take().into_iter().map(|notice| (notice.user, notice.unread)).collect()
-    }
-}
-
-#[async_trait]
-impl NoticeDelivery for Post {
-    async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError> {
-        if self.closed.load(Ordering::Relaxed) || self.refuses.lock().unwrap().contains(&notice.user) {
-            return Err(DeliveryError("closed".into()));
-        }
-        self.delivered.lock().unwrap().push(notice.clone());
-        Ok(())
-    }
-}
-
-/// Those who are here.
-#[derive(Debug, Default)]
-struct Here(BTreeSet<UserId>);
-
-impl Attendance for Here {
-    fn is_here(&self, user: &UserId) -> bool {
-        self.0.contains(user)
-    }
-}
-
-fn nobody() -> Here {
-    Here::default()
-}
-
-fn with_notices(fixture: &Fixture) -> Messaging {
-    fixture.messaging_with(Settings::default().notice_after_ms(Some(WINDOW_MS)))
-}
-
-/// Works off until nothing is due.
-async fn worked_off(fixture: &Fixture, messaging: &Messaging, here: &Here, post: &Post) -> Round {
-    let mut all = Round::default();
-    loop {
-        let round = messaging.work_off(here, post).await.unwrap();
-        all.delivered += round.delivered;
-        all.failed += round.failed;
-        all.given_up += round.given_up;
-        all.next_at = round.next_at;
-        if round.next_at.is_none_or(|at| at > fixture.now()) {
-            return all;
-        }
-    }
-}
-
-async fn read(messaging: &Messaging, by: Person, thread: ThreadId) {
-    let mark = MarkRead { target: MarkTarget::Thread(thread), own: OwnMessage::Allow };
-    messaging.mark_read(&by.actor(), mark).await.unwrap();
-}
 
 #[test]
 fn without_the_setting_nobody_is_told() {
@@ -123,19 +51,96 @@ fn one_notice_covers_the_messages_of_its_window_and_each_message_is_covered_once
             (5 * WINDOW_MS, "eight"),
         ] {
             fixture.clock.advance(start.plus_millis(at).as_millis() - fixture.now().as_millis());
+            worked_off(&fixture, &messaging, &nobody(), &post).await;
             newest.push(sends(&messaging, ALICE, thread, text).await.id);
         }
         assert_eq!(fixture.thread(thread).await.notice_due, Some(start.plus_millis(6 * WINDOW_MS)));
-        // Late, and all at once.
-        fixture.clock.advance(100 * WINDOW_MS);
+        fixture.clock.advance(WINDOW_MS);
         let round = worked_off(&fixture, &messaging, &nobody(), &post).await;
-        assert_eq!(round, Round { delivered: 3, ..Round::default() });
+        assert_eq!(round, Round { delivered: 1, ..Round::default() });
         let notices = post.take();
         assert!(notices.iter().all(|notice| notice.user == BOB.id() && notice.thread == thread));
         let told: Vec<_> = notices.iter().map(|notice| (notice.unread, notice.newest)).collect();
         assert_eq!(told, [(4, newest[3]), (3, newest[6]), (1, newest[7])]);
         let jobs: BTreeSet<JobId> = notices.iter().map(|notice| notice.job).collect();
         assert_eq!(jobs.len(), 3, "a repeated delivery is told by its job and user");
+    });
+}
+
+/// A runner that comes late notifies once of all there is; one that does not come for long is made up for.
+#[test]
+fn an_overdue_notice_covers_what_came_meanwhile() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        for _ in 0..40 {
+            sends(&messaging, ALICE, thread, "hello").await;
+            fixture.clock.advance(WINDOW_MS / 2);
+        }
+        let round = worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert_eq!((round.delivered, round.waiting, round.failed), (1, 0, 0));
+        assert_eq!(post.told(), [(BOB.id(), 40)]);
+        fixture.clock.advance(WINDOW_MS);
+        assert_eq!(worked_off(&fixture, &messaging, &nobody(), &post).await, Round::default());
+    });
+}
+
+/// In a thread with more members than one look notifies; and those whose mail comes back keep nobody waiting.
+#[test]
+fn everyone_in_a_large_thread_is_notified_once() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let mut new = fixture.group(&[ALICE]);
+        new.founders.extend(crowd(450));
+        let thread = fixture.created(new).await.id;
+        let people: Vec<UserId> = crowd(450).into_iter().map(|party| party.user).collect();
+        post.refuses.lock().unwrap().extend(people[..230].iter().cloned());
+        sends(&messaging, ALICE, thread, "hello, all of you").await;
+        fixture.clock.advance(WINDOW_MS);
+        // Whoever can be reached is, while the others are tried again.
+        for _ in 0..8 {
+            worked_off(&fixture, &messaging, &nobody(), &post).await;
+            fixture.clock.advance(60_000);
+        }
+        let mut told = post.told();
+        told.sort_unstable();
+        assert_eq!(told, people[230..].iter().map(|user| (user.clone(), 1)).collect::<Vec<_>>());
+        post.refuses.lock().unwrap().clear();
+        fixture.clock.advance(3_600_000);
+        worked_off(&fixture, &messaging, &nobody(), &post).await;
+        let mut told = post.told();
+        told.sort_unstable();
+        assert_eq!(told, people[..230].iter().map(|user| (user.clone(), 1)).collect::<Vec<_>>());
+        assert_eq!(fixture.stores.jobs.next_job_at().await, Ok(None));
+    });
+}
+
+/// A clock that was an hour ahead and is put right delays no notice of what comes after, nor of what came before it; nor
+/// does a step back of some seconds, when a window has just ended.
+#[test]
+fn a_clock_that_is_put_right_delays_and_loses_no_notice() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        fixture.clock.advance(3_600_000);
+        sends(&messaging, ALICE, thread, "ahead").await;
+        fixture.clock.advance(-3_600_000);
+        let late = sends(&messaging, ALICE, thread, "put right").await;
+        assert!(late.created_at > fixture.now().plus_millis(3_599_000), "dates do not go back");
+        fixture.clock.advance(WINDOW_MS - 1);
+        assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().delivered, 0);
+        fixture.clock.advance(1);
+        worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert_eq!(post.told(), [(BOB.id(), 2)]);
+
+        fixture.clock.advance(-20_000);
+        sends(&messaging, ALICE, thread, "again").await;
+        fixture.clock.advance(WINDOW_MS);
+        worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert_eq!(post.told(), [(BOB.id(), 1)]);
+        fixture.clock.advance(2 * 3_600_000);
+        worked_off(&fixture, &messaging, &nobody(), &post).await;
+        assert!(post.told().is_empty(), "what the clock ahead had planned");
     });
 }
 
@@ -162,7 +167,7 @@ fn a_notice_is_due_when_its_window_ends_and_not_before() {
 fn who_muted_is_here_has_read_or_is_gone_is_not_told() {
     on_a_store(async |fixture| {
         let (messaging, post) = (with_notices(&fixture), Post::default());
-        let here = Here(BTreeSet::from([CAROL.id()]));
+        let here = only(&[CAROL]);
         let thread = fixture.opened(&[ALICE, BOB, CAROL, DAVE]).await.id;
         sends(&messaging, ALICE, thread, "first").await;
         sends(&messaging, BOB, thread, "second").await;
@@ -190,7 +195,7 @@ fn who_muted_is_here_has_read_or_is_gone_is_not_told() {
         let at = fixture.now();
         fixture.does(replacing(thread, gone.id, move |message| message.deleted_at = Some(at))).await;
         fixture.clock.advance(WINDOW_MS);
-        worked_off(&fixture, &messaging, &Here(BTreeSet::from([BOB.id()])), &post).await;
+        worked_off(&fixture, &messaging, &only(&[BOB]), &post).await;
         let notices = post.take();
         assert_eq!(notices.len(), 1);
         assert_eq!((&notices[0].user, notices[0].newest), (&CAROL.id(), last.id));
@@ -246,16 +251,12 @@ fn only_who_was_not_reached_is_tried_again() {
         fixture.clock.advance(WINDOW_MS);
         let round = messaging.work_off(&nobody(), &post).await.unwrap();
         let next_at = Some(fixture.now().plus_millis(5_000));
-        assert_eq!(round, Round { delivered: 1, failed: 1, given_up: 0, next_at });
-        let first = post.take();
-        assert_eq!(first[0].user, CAROL.id());
+        assert_eq!(round, Round { delivered: 1, failed: 1, next_at, ..Round::default() });
+        assert_eq!(post.told(), [(CAROL.id(), 1)]);
         post.refuses.lock().unwrap().remove(&BOB.id());
         fixture.clock.advance(5_000);
         assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().failed, 1);
-        let second = post.take();
-        let told: Vec<_> = second.iter().map(|notice| (&notice.user, notice.unread)).collect();
-        assert_eq!(told, [(&BOB.id(), 1)]);
-        assert_eq!(second[0].job, first[0].job);
+        assert_eq!(post.told(), [(BOB.id(), 1)]);
         // Dave reads meanwhile: nobody is left to tell.
         read(&messaging, DAVE, thread).await;
         fixture.clock.advance(10_000);
@@ -281,57 +282,65 @@ fn what_was_read_while_a_delivery_failed_is_not_told() {
     });
 }
 
-/// Jobs whose end cannot be stored while `down`.
+/// A store that stores nothing while `down`.
 #[derive(Debug)]
-struct Forgetful {
-    jobs: Arc<dyn JobRepository>,
+struct Down {
+    threads: Arc<dyn ThreadRepository>,
     down: AtomicBool,
 }
 
 #[async_trait]
-impl JobRepository for Forgetful {
-    async fn claim_jobs(
-        &self,
-        now: Timestamp,
-        lease_until: Timestamp,
-        limit: PageLimit,
-    ) -> Result<Vec<ClaimedJob>, StoreError> {
-        self.jobs.claim_jobs(now, lease_until, limit).await
-    }
-
-    async fn finish_job(&self, held: &ClaimedJob) -> Result<(), StoreError> {
+impl ThreadRepository for Down {
+    async fn transact(&self, decision: Arc<dyn AnyDecision>) -> Result<(), StoreError> {
         if self.down.load(Ordering::Relaxed) {
             return Err(StoreError::Unavailable("gone".into()));
         }
-        self.jobs.finish_job(held).await
+        self.threads.transact(decision).await
     }
 
-    async fn retry_job(&self, held: &ClaimedJob, at: Timestamp, work: Work) -> Result<(), StoreError> {
-        self.jobs.retry_job(held, at, work).await
+    async fn create(&self, new: NewThread) -> Result<(Thread, bool), StoreError> {
+        self.threads.create(new).await
     }
 
-    async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        self.jobs.next_job_at().await
+    async fn thread(&self, id: ThreadId) -> Result<Option<Thread>, StoreError> {
+        self.threads.thread(id).await
     }
+
+    async fn thread_by_key(&self, key: &ThreadKey) -> Result<Option<Thread>, StoreError> {
+        self.threads.thread_by_key(key).await
+    }
+
+    async fn members(&self, id: ThreadId) -> Result<Option<(Thread, Vec<Member>)>, StoreError> {
+        self.threads.members(id).await
+    }
+
+    async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
+        self.threads.threads_of(user, page).await
+    }
+}
+
+fn failing_store(fixture: &Fixture) -> (Arc<Down>, Messaging) {
+    let down = Arc::new(Down { threads: Arc::clone(&fixture.stores.threads), down: AtomicBool::new(false) });
+    let threads: Arc<dyn ThreadRepository> = Arc::<Down>::clone(&down);
+    let settings = Settings::default().notice_after_ms(Some(WINDOW_MS));
+    let messaging = Messaging::new(Deps { threads, settings, ..fixture.deps() });
+    (down, messaging)
 }
 
 #[test]
 fn a_crash_after_the_delivery_repeats_it_under_the_same_name_once_the_lease_ends() {
     on_a_store(async |fixture| {
-        let jobs =
-            Arc::new(Forgetful { jobs: Arc::clone(&fixture.stores.jobs), down: AtomicBool::new(true) });
-        let settings = Settings::default().notice_after_ms(Some(WINDOW_MS));
-        let jobs_port: Arc<dyn JobRepository> = Arc::<Forgetful>::clone(&jobs);
-        let messaging = Messaging::new(Deps { jobs: jobs_port, settings, ..fixture.deps() });
+        let (store, messaging) = failing_store(&fixture);
         let post = Post::default();
         let thread = fixture.opened(&[ALICE, BOB]).await.id;
         sends(&messaging, ALICE, thread, "hello").await;
         fixture.clock.advance(WINDOW_MS);
+        store.down.store(true, Ordering::Relaxed);
         let crashed = messaging.work_off(&nobody(), &post).await;
         assert!(matches!(crashed, Err(StoreError::Unavailable(_))), "{crashed:?}");
         let first = post.take();
         assert_eq!(first.len(), 1);
-        jobs.down.store(false, Ordering::Relaxed);
+        store.down.store(false, Ordering::Relaxed);
         fixture.clock.advance(59_999);
         assert_eq!(messaging.work_off(&nobody(), &post).await.unwrap().delivered, 0, "still held");
         fixture.clock.advance(1);

@@ -23,6 +23,7 @@ pub(crate) struct Members<'a> {
     visible_from: Vec<i64>,
     archived: Vec<bool>,
     muted: Vec<bool>,
+    notified_seq: Vec<i64>,
     joined_at: Vec<i64>,
     joined_modseq: Vec<i64>,
     modseq: Vec<i64>,
@@ -46,6 +47,7 @@ impl<'a> Members<'a> {
         self.visible_from.push(signed(member.visible_from.get()));
         self.archived.push(member.archived);
         self.muted.push(member.muted);
+        self.notified_seq.push(signed(member.notified.get()));
         self.joined_at.push(member.joined_at.as_millis());
         self.joined_modseq.push(signed(joined.get()));
         self.modseq.push(signed(member.modseq.get()));
@@ -69,6 +71,7 @@ impl<'a> Members<'a> {
             .bind(self.visible_from)
             .bind(self.archived)
             .bind(self.muted)
+            .bind(self.notified_seq)
             .bind(self.joined_at)
             .bind(self.joined_modseq)
             .bind(self.modseq)

@@ -14,10 +14,10 @@ use crate::rows::signed;
 /// In the order of their keys, so that two processes never wait for each other in a circle.
 pub(super) const CREATE: &str = "insert into thread (id, number, key, context_kind, context_id, parent_kind, \
     parent_id, subject, member_count, last_seq, last_message_at, last_number, modseq, fields_modseq, notice_due, \
-    created_at, updated_at) \
+    notice_upto, created_at, updated_at) \
     select * from unnest($1::uuid[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], \
     $8::text[], $9::int[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], \
-    $15::bigint[], $16::bigint[], $17::bigint[])";
+    $15::bigint[], $16::bigint[], $17::bigint[], $18::bigint[])";
 
 /// Apart from the counters, because the fields are indexed and hardly ever change.
 pub(super) const FIELDS: &str = "update thread t set context_kind = c.context_kind, context_id = c.context_id, \
@@ -43,6 +43,7 @@ pub(super) struct Counters {
     last_number: Vec<i64>,
     modseq: Vec<i64>,
     notice_due: Vec<Option<i64>>,
+    notice_upto: Vec<i64>,
 }
 
 impl Counters {
@@ -54,6 +55,7 @@ impl Counters {
         self.last_number.push(signed(last_number));
         self.modseq.push(signed(thread.modseq.get()));
         self.notice_due.push(thread.notice_due.map(|due| due.as_millis()));
+        self.notice_upto.push(signed(thread.notice_upto.get()));
     }
 
     pub(super) fn bind(self, query: Write<'_>) -> Write<'_> {
@@ -65,6 +67,7 @@ impl Counters {
             .bind(self.last_number)
             .bind(self.modseq)
             .bind(self.notice_due)
+            .bind(self.notice_upto)
     }
 }
 
@@ -178,6 +181,7 @@ pub(super) async fn create(
         .bind(counters.modseq)
         .bind(fields.fields_modseq)
         .bind(counters.notice_due)
+        .bind(counters.notice_upto)
         .bind(made.iter().map(|made| made.thread.created_at.as_millis()).collect::<Vec<i64>>())
         .bind(fields.updated_at);
     query.execute(connection).await.map(drop)

@@ -109,7 +109,10 @@ fn processes_that_start_at_once_migrate_once() {
         let mut connection = world.past_the_store().await;
         connection.execute("drop schema public cascade; create schema public").await.unwrap();
         let refused = world.try_open(PgConfig { migrate: false, ..world.config() }).await;
-        assert!(matches!(refused, Err(OpenError::Schema { found: 0, needed: 1 })), "{refused:?}");
+        let migrations = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+        let newest = i64::try_from(migrations).unwrap();
+        let is_old = matches!(&refused, Err(OpenError::Schema { found: 0, needed }) if *needed == newest);
+        assert!(is_old, "{refused:?}");
         for round in 0..2 {
             let mut opening = JoinSet::new();
             for _ in 0..6 {
@@ -127,7 +130,7 @@ fn processes_that_start_at_once_migrate_once() {
                 .fetch_one(&mut connection)
                 .await
                 .unwrap();
-            assert_eq!(count, 1);
+            assert_eq!(count, newest);
             let store = world.open(world.config()).await;
             let thread = world.thread(&store).await;
             world.send(&store, thread, "kept").await.unwrap().unwrap();

@@ -13,6 +13,8 @@ mod faults;
 #[cfg(test)]
 mod locks;
 #[cfg(test)]
+mod migrating;
+#[cfg(test)]
 mod network;
 #[cfg(test)]
 mod proxy;

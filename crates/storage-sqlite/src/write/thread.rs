@@ -30,13 +30,15 @@ pub(crate) struct ThreadFields<'a> {
     modseq: u64,
     fields_modseq: u64,
     notice_due: Option<i64>,
+    notice_upto: u64,
     created_at: i64,
     updated_at: i64,
     commit_no: u64,
 }
 
-/// Number, member count, last seq, time of the last message, modseq, when a notice is due, commit.
-pub(super) type ThreadCounters = (u64, u32, u64, i64, u64, Option<i64>, u64);
+/// Number, member count, last seq, time of the last message, modseq, when a notice window ends, up to where windows have
+/// ended, commit.
+pub(super) type ThreadCounters = (u64, u32, u64, i64, u64, Option<i64>, u64, u64);
 
 #[derive(Debug, Serialize)]
 pub(crate) struct MemberFields<'a> {
@@ -52,6 +54,7 @@ pub(crate) struct MemberFields<'a> {
     visible_from: u64,
     archived: i64,
     muted: i64,
+    notified_seq: u64,
     joined_at: i64,
     joined_modseq: u64,
     modseq: u64,
@@ -125,6 +128,7 @@ pub(crate) fn thread_fields<'a>(
         modseq: thread.modseq.get(),
         fields_modseq: thread.fields_modseq.get(),
         notice_due: thread.notice_due.map(|due| due.as_millis()),
+        notice_upto: thread.notice_upto.get(),
         created_at: thread.created_at.as_millis(),
         updated_at: thread.updated_at.as_millis(),
         commit_no,
@@ -154,6 +158,7 @@ pub(crate) fn member_fields<'a>(
         visible_from: member.visible_from.get(),
         archived: i64::from(member.archived),
         muted: i64::from(member.muted),
+        notified_seq: member.notified.get(),
         joined_at: member.joined_at.as_millis(),
         joined_modseq: joined.get(),
         modseq: member.modseq.get(),

@@ -2,9 +2,14 @@
 
 use sqlx::migrate::Migrator;
 use sqlx::{Connection, Executor};
-use tidings_domain::message::Origin;
-use tidings_domain::ports::{ChangeFeed, Directory, JobRepository, SummaryRepository, ThreadRepository};
+use tidings_domain::job::Work;
+use tidings_domain::message::{Message, Origin};
+use tidings_domain::page::{PageLimit, ThreadPage};
+use tidings_domain::ports::{
+    ChangeFeed, Directory, JobRepository, MessageRepository, SummaryRepository, ThreadRepository,
+};
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::time::Timestamp;
 use tidings_testkit::{ALICE, BOB, block_on, campaign};
 
 use crate::world::{World, messages};
@@ -26,19 +31,25 @@ insert into message (number, id, thread, seq, modseq, appended_modseq, sender, s
   x'00112233445566778899aabbccddeeff', 50, 2); \
 update meta set commits = 3";
 
+/// Makes a file with these migrations alone, and rows in it.
+async fn a_file_of(world: &World, migrations: &[&str], rows: &'static str) {
+    let (from, to) = (concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"), world.path("migrations"));
+    std::fs::create_dir(&to).unwrap();
+    for migration in migrations {
+        std::fs::copy(format!("{from}/{migration}"), to.join(migration)).unwrap();
+    }
+    std::fs::File::create(world.path("tidings.db")).unwrap();
+    let mut past = world.past_the_store().await;
+    Migrator::new(to).await.unwrap().run_direct(None, &mut past, false).await.unwrap();
+    past.execute(rows).await.unwrap();
+    past.close().await.unwrap();
+}
+
 #[test]
 fn a_file_of_the_first_version_keeps_its_rows() {
     block_on(async {
         let world = World::new();
-        let only_first = world.path("migrations");
-        std::fs::create_dir(&only_first).unwrap();
-        let (folder, first) = (concat!(env!("CARGO_MANIFEST_DIR"), "/migrations"), "0001_messaging.sql");
-        std::fs::copy(format!("{folder}/{first}"), only_first.join(first)).unwrap();
-        std::fs::File::create(world.path("tidings.db")).unwrap();
-        let mut past = world.past_the_store().await;
-        Migrator::new(only_first).await.unwrap().run_direct(None, &mut past, false).await.unwrap();
-        past.execute(ROWS).await.unwrap();
-        past.close().await.unwrap();
+        a_file_of(&world, &["0001_messaging.sql"], ROWS).await;
 
         let store = world.open(world.config()).await;
         let thread = "0198f0a0-0000-7000-8000-000000000001".parse().unwrap();
@@ -59,7 +70,7 @@ fn a_file_of_the_first_version_keeps_its_rows() {
         assert_eq!((alice.name.as_str(), alice.told, &alice.username), ("Alice", false, &None));
         let context = &store.contexts(&[campaign("1")]).await.unwrap()[0];
         assert_eq!((context.title.as_str(), &context.state, &context.data), ("Spring", &None, &None));
-        assert!(store.summaries(thread, tidings_domain::page::PageLimit::MAX).await.unwrap().is_empty());
+        assert!(store.summaries(thread, PageLimit::MAX).await.unwrap().is_empty());
         assert_eq!(store.next_job_at().await, Ok(None));
         let feed = store.changes_of(thread, Modseq::ZERO, 10).await.unwrap().unwrap();
         assert_eq!(feed.changes.len(), 3);
@@ -70,5 +81,68 @@ fn a_file_of_the_first_version_keeps_its_rows() {
         store.close().await;
         let store = world.open(world.config()).await;
         assert_eq!(messages(&store, thread).await.len(), 2);
+    });
+}
+
+/// Two threads of Alice and Bob. In the first, six messages with four dates and a job from the fifth on; Bob has hidden it,
+/// and his copy of its activity is an old one. In the second, one message and a window whose job is done.
+const DATED: &str = "\
+insert into thread (number, id, context_kind, context_id, member_count, last_seq, last_message_at, modseq, \
+  fields_modseq, notice_due, created_at, updated_at, commit_no) values \
+  (1, x'0198f0a0000070008000000000000001', null, null, 2, 6, 200, 14, 0, 900, 40, 40, 9), \
+  (2, x'0198f0a0000070008000000000000002', null, null, 2, 1, 201, 4, 0, 231, 40, 40, 9); \
+insert into member (thread, user_id, thread_id, role, standing, read_seq, read_at, read_via, visible_from, archived, \
+  muted, joined_at, joined_modseq, modseq, activity_at, commit_no) values \
+  (1, 'alice', x'0198f0a0000070008000000000000001', 'brand', 0, 6, 200, 0, 0, 0, 0, 40, 1, 14, 200, 2), \
+  (1, 'bob', x'0198f0a0000070008000000000000001', 'member', 1, 0, null, 0, 0, 0, 0, 40, 2, 2, 77, 3), \
+  (2, 'alice', x'0198f0a0000070008000000000000002', 'brand', 0, 1, 201, 0, 0, 0, 0, 40, 1, 4, 201, 2), \
+  (2, 'bob', x'0198f0a0000070008000000000000002', 'member', 0, 0, null, 0, 0, 0, 0, 40, 2, 2, 201, 3); \
+insert into message (number, id, thread, seq, modseq, appended_modseq, sender, sender_role, body, draft, created_at, \
+  commit_no) \
+  select value ->> 0, unhex('0198f0a000007000800000000000001' || (value ->> 0)), value ->> 1, value ->> 2, \
+    2 * (value ->> 2) + 1, 2 * (value ->> 2) + 1, 'alice', 'brand', 'at ' || (value ->> 3), \
+    x'00112233445566778899aabbccddeeff', value ->> 3, 2 \
+  from json_each('[[1, 1, 1, 100], [2, 1, 2, 100], [3, 2, 1, 201], [4, 1, 3, 100], [5, 1, 4, 101], [6, 1, 5, 200], \
+    [7, 1, 6, 200]]'); \
+insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts) values \
+  (x'0198f0a0000070008000000000000099', 0, x'0198f0a0000070008000000000000001', 5, '[\"bob\"]', 900, 950, 3); \
+update meta set commits = 9";
+
+#[test]
+fn dates_that_were_equal_rise_and_notices_go_on() {
+    block_on(async {
+        let world = World::new();
+        a_file_of(&world, &["0001_messaging.sql", "0002_summaries_jobs_subjects.sql"], DATED).await;
+        let store = world.open(world.config()).await;
+        let [first, second] = [1, 2].map(|n| format!("0198f0a0-0000-7000-8000-00000000000{n}").parse().unwrap());
+        let dates = |messages: Vec<Message>| -> Vec<(i64, u64)> {
+            messages.iter().map(|it| (it.created_at.as_millis(), it.modseq.get())).collect()
+        };
+        let moved = [(100, 3), (101, 5), (102, 7), (103, 9), (200, 11), (201, 13)];
+        assert_eq!(dates(messages(&store, first).await), moved);
+        assert_eq!(dates(messages(&store, second).await), [(201, 3)]);
+        for (millis, seq) in [(100, 0), (101, 1), (102, 2), (103, 3), (104, 4), (201, 5), (202, 6)] {
+            let before = store.last_before(first, Timestamp::from_millis(millis)).await;
+            assert_eq!(before, Ok(Seq::new(seq)), "{millis}");
+        }
+        let (thread, members) = store.members(first).await.unwrap().unwrap();
+        assert_eq!((thread.last_message_at, thread.modseq), (Timestamp::from_millis(201), Modseq::new(14)));
+        assert_eq!(thread.notice_due, Some(Timestamp::from_millis(900)));
+        assert!(members.iter().all(|member| member.notified == Seq::new(4)), "{members:?}");
+        let (thread, members) = store.members(second).await.unwrap().unwrap();
+        assert_eq!(thread.notice_due, None);
+        assert!(members.iter().all(|member| member.notified == Seq::new(1)));
+        // Both have the same activity now: the larger id comes first.
+        let page = ThreadPage { about: None, below: None, skip: 0, limit: PageLimit::MAX };
+        let list = store.threads_of(&ALICE.id(), &page).await.unwrap();
+        assert_eq!(list.iter().map(|entry| entry.thread.id).collect::<Vec<_>>(), [second, first]);
+        let now = Timestamp::from_millis(950);
+        let claimed = store.claim_jobs(now, now.plus_millis(1), PageLimit::MAX).await.unwrap();
+        assert_eq!(claimed.len(), 1);
+        assert_eq!(claimed[0].job.work, Work::NotifyUnread { thread: first });
+        assert_eq!((claimed[0].job.due_at.as_millis(), claimed[0].attempts), (900, 4));
+        let sent = world.send(&store, first, "from now on").await.unwrap().unwrap().message;
+        assert_eq!((sent.seq, sent.created_at), (Seq::new(7), tidings_testkit::T0));
+        store.close().await;
     });
 }

@@ -62,7 +62,7 @@ pub async fn a_feed_collapses_in_order(fixture: &Fixture) {
         Change::PutMember(it) => format!("{} {:?} {}", it.user, it.standing, it.muted),
         Change::PutThread(it) => it.subject.as_ref().map_or_else(String::new, |it| it.as_str().to_owned()),
         Change::AddSummary(it) => it.content.text().to_owned(),
-        Change::EnqueueJob(_) => "a job, which nobody hears of".to_owned(),
+        Change::EnqueueJob(_) | Change::SettleNotices(_) => "a job, which nobody hears of".to_owned(),
     };
     let rows: Vec<String> = feed.changes.iter().map(row).collect();
     assert_eq!(

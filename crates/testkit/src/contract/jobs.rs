@@ -4,22 +4,20 @@ use std::collections::BTreeSet;
 
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{JobId, ThreadId};
-use tidings_domain::job::{ClaimedJob, Job, Work};
+use tidings_domain::job::{ClaimedJob, Job, NoticesSettled, Work};
+use tidings_domain::member::Member;
 use tidings_domain::seq::{Modseq, Seq};
+use tidings_domain::thread::Thread;
 use tidings_domain::time::Timestamp;
 
 use super::together::together;
 use crate::fixture::Fixture;
-use crate::people::{ALICE, BOB, CAROL};
-use crate::rules::{Draft, appending, appending_with_notice, enqueuing};
+use crate::people::{ALICE, BOB, CAROL, DAVE, ERIN, Person};
+use crate::rules::{Draft, appending, appending_with_notice, enqueuing, settling};
 
 fn job(fixture: &Fixture, thread: ThreadId, due_in: i64) -> Job {
     let due_at = fixture.now().plus_millis(due_in);
-    Job {
-        id: fixture.job_id(),
-        due_at,
-        work: Work::NotifyUnread { thread, from: Seq::new(7), only: Vec::new() },
-    }
+    Job { id: fixture.job_id(), due_at, work: Work::NotifyUnread { thread } }
 }
 
 async fn enqueued(fixture: &Fixture, thread: ThreadId, due_in: i64) -> Job {
@@ -43,7 +41,7 @@ pub async fn a_job_is_stored_with_its_commit(fixture: &Fixture) {
     let due_at = fixture.now().plus_millis(30_123);
     let draft = fixture.draft(thread, ALICE, "who is away?", None);
     let job = fixture.does(appending_with_notice(draft, fixture.job_id(), due_at)).await;
-    assert_eq!(job.work, Work::NotifyUnread { thread, from: Seq::new(1), only: Vec::new() });
+    assert_eq!(job.work, Work::NotifyUnread { thread });
     let heard = fixture.heard.heard_of(thread);
     let commit = heard.last().expect("the message was heard");
     assert_eq!(commit.changes.len(), 1, "nobody hears of a job: {:?}", commit.changes);
@@ -63,7 +61,7 @@ pub async fn a_job_alone_is_no_commit(fixture: &Fixture) {
     let first = enqueued(fixture, thread.id, 50).await;
     let second = enqueued(fixture, thread.id, 20).await;
     let now = fixture.thread(thread.id).await;
-    assert_eq!(now, tidings_domain::thread::Thread { notice_due: Some(second.due_at), ..thread.clone() });
+    assert_eq!(now, Thread { notice_due: Some(second.due_at), ..thread.clone() });
     assert_eq!(fixture.heard.heard().len(), 1, "the creation alone");
     assert_eq!(ids(&fixture.claim(100, 10).await), [second.id, first.id]);
     // And the next change follows without a gap.
@@ -132,16 +130,75 @@ pub async fn a_lease_holds_and_ends(fixture: &Fixture) {
     }
 }
 
+/// Another try of a notice: up to a message, for these people after so many failures.
+fn again(thread: ThreadId, failing: &[Person], failures: u32) -> Work {
+    let failing = failing.iter().map(|person| person.id()).collect();
+    Work::NotifyAgain { thread, upto: Seq::new(7), failing, failures }
+}
+
+/// A job of each sort comes back as it was given, and leaves the thread's pending window as it was unless it is one.
+pub async fn every_field_of_a_job_round_trips(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let mut jobs = vec![enqueued(fixture, thread, 5).await];
+    let window = fixture.thread(thread).await.notice_due;
+    for work in [again(thread, &[], 0), again(thread, &[ALICE], 1), again(thread, &[ERIN, BOB], u32::MAX >> 1)] {
+        let job = Job { work, ..job(fixture, thread, 6) };
+        jobs.push(fixture.does(enqueuing(job)).await);
+    }
+    assert_eq!(fixture.thread(thread).await.notice_due, window);
+    let claimed = fixture.claim(10, 10).await;
+    assert_eq!(claimed, jobs.into_iter().map(|job| ClaimedJob { job, attempts: 1 }).collect::<Vec<_>>());
+}
+
+/// Who was notified and which windows have ended is stored and read back, takes no modseq, and is not heard; what else
+/// is known of a member stays.
+pub async fn who_was_notified_is_remembered(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB, CAROL]).await.id;
+    for text in ["one", "two", "three"] {
+        fixture.says(thread, ALICE, text).await;
+    }
+    enqueued(fixture, thread, 5).await;
+    let before = fixture.thread(thread).await;
+    let (bob, carol) = (fixture.member(thread, BOB).await, fixture.member(thread, CAROL).await);
+    let heard = fixture.heard.heard().len();
+    let settled = |due, upto, notified: &[(Person, u64)]| NoticesSettled {
+        thread,
+        due,
+        upto: Seq::new(upto),
+        notified: notified.iter().map(|(person, upto)| (person.id(), Seq::new(*upto))).collect(),
+    };
+    fixture.does(settling(settled(None, 3, &[(BOB, 2)]))).await;
+    let ended = Thread { notice_due: None, notice_upto: Seq::new(3), ..before.clone() };
+    assert_eq!(fixture.thread(thread).await, ended);
+    let notified = |member: Option<Member>, upto| member.map(|it| Member { notified: Seq::new(upto), ..it });
+    assert_eq!(fixture.member(thread, BOB).await, notified(bob.clone(), 2));
+    assert_eq!(fixture.member(thread, CAROL).await, carol);
+    // With a job in the same commit, and for several.
+    let due = fixture.now().plus_millis(9);
+    fixture.does(settling(settled(Some(due), 3, &[(CAROL, 3), (BOB, 3)]))).await;
+    assert_eq!(fixture.thread(thread).await, Thread { notice_due: Some(due), ..ended });
+    assert_eq!(fixture.member(thread, BOB).await, notified(bob, 3));
+    assert_eq!(fixture.member(thread, CAROL).await, notified(carol, 3));
+    assert_eq!(fixture.heard.heard().len(), heard, "nobody hears of it");
+    // It stays with whatever changes next.
+    fixture.says(thread, BOB, "an answer").await;
+    let bob = fixture.member(thread, BOB).await.expect("he is there");
+    assert_eq!((bob.notified, bob.marker.seq), (Seq::new(3), Seq::new(4)));
+    let outsider = fixture.tries(settling(settled(None, 3, &[(DAVE, 1)]))).await;
+    assert!(matches!(outsider, Ok(Err(_))), "{outsider:?}");
+}
+
 /// A finished job is gone; one that is given back is due at the time said, with what is left of its work.
 ///
 /// Its own time is unchanged, its place among the others the new one. Whoever lost a job to another claim has no say in
 /// it any more, and what nobody knows is not an error.
 pub async fn jobs_are_finished_and_given_back(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
-    let (first, second) = (enqueued(fixture, thread, 0).await, enqueued(fixture, thread, 10).await);
+    let first = Job { work: again(thread, &[], 0), ..job(fixture, thread, 0) };
+    let (first, second) = (fixture.does(enqueuing(first)).await, enqueued(fixture, thread, 10).await);
     let jobs = &fixture.stores.jobs;
     let held = |job: &Job, attempts| ClaimedJob { job: job.clone(), attempts };
-    let left = Work::NotifyUnread { thread, from: Seq::new(7), only: vec![ALICE.id(), BOB.id()] };
+    let left = again(thread, &[ALICE, BOB], 3);
     assert_eq!(ids(&fixture.claim(0, 10).await), [first.id]);
     let later = fixture.now().plus_millis(500);
     assert_eq!(jobs.retry_job(&held(&first, 1), later, left.clone()).await, Ok(()));

@@ -105,6 +105,7 @@ pub async fn every_field_of_a_member_round_trips(fixture: &Fixture) {
         visible_from: Seq::new(1),
         archived: true,
         muted: true,
+        notified: Seq::new(3),
         joined_at: Timestamp::from_millis(1_767_323_045_999),
         modseq: message.modseq,
     };

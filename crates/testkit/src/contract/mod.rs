@@ -144,6 +144,8 @@ macro_rules! store_contract {
                 jobs_are_finished_and_given_back
                 no_two_hold_a_job
                 a_job_id_used_twice_is_refused
+                every_field_of_a_job_round_trips
+                who_was_notified_is_remembered
             ]
         }
     };

@@ -101,6 +101,28 @@ fn a_new_member_hears_from_where_their_view_begins() {
     });
 }
 
+/// A change that waits in the hub for a roster is told to whoever is connected when the roster is there: a session that
+/// came after it too, since its client merges by id; nobody who has been removed meanwhile, though they were in it.
+#[test]
+fn a_fresh_session_may_hear_what_waited_and_a_removed_member_does_not() {
+    block_on(async {
+        let world = World::new().await;
+        let mut alice = world.groupie(ALICE).await;
+        world.control.hold_reads();
+        let thread = world.thread(&[ALICE, BOB, CAROL, DAVE]).await;
+        world.sends(thread, DAVE, "who hears this?").await;
+        world.reads_wait(1).await;
+        let (mut bob, mut carol) = (world.groupie(BOB).await, world.groupie(CAROL).await);
+        world.removes(thread, CAROL).await;
+        world.control.let_reads_go();
+        assert_eq!(alice.seqs_up_to(1).await, [1]);
+        assert_eq!(bob.seqs_up_to(1).await, [1], "it came after the message, which was still on its way");
+        world.sends(thread, DAVE, "and this?").await;
+        assert_eq!(bob.seqs_up_to(2).await, [2], "once");
+        assert_eq!(carol.heard().await, []);
+    });
+}
+
 #[test]
 fn an_outsider_gets_nowhere_and_hears_nothing() {
     block_on(async {

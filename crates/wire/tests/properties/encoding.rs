@@ -220,7 +220,7 @@ proptest! {
                 Change::PutMember(_)
                 | Change::PutThread(_)
                 | Change::AddSummary(_)
-                | Change::EnqueueJob(_) => None,
+                | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
             };
             let heard = Heard { commit: &commit, change, message: view.as_ref() };
             let told = (DIALECT.socket.commit)(&heard);
@@ -232,7 +232,7 @@ proptest! {
                 Change::ReplaceMessage(_)
                 | Change::PutThread(_)
                 | Change::AddSummary(_)
-                | Change::EnqueueJob(_) => true,
+                | Change::EnqueueJob(_) | Change::SettleNotices(_) => true,
             };
             prop_assert!(told.is_empty() || !(silent || commit.origin == Origin::Import));
             // A transport that has no view of the message has nothing to tell, and does not fail.

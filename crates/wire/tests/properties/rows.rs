@@ -94,6 +94,7 @@ pub(crate) fn members() -> BoxedStrategy<Member> {
                     visible_from,
                     archived,
                     muted,
+                    notified: visible_from,
                     joined_at,
                     modseq,
                 }
@@ -129,6 +130,7 @@ pub(crate) fn threads() -> BoxedStrategy<Thread> {
                 modseq,
                 fields_modseq,
                 notice_due: None,
+                notice_upto: Seq::ZERO,
                 created_at: times.1,
                 updated_at: times.2,
             }

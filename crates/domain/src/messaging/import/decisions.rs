@@ -111,7 +111,8 @@ fn own_message(change: &Change, user: &UserId) -> Option<(Seq, Timestamp)> {
         | Change::PutMember(_)
         | Change::PutThread(_)
         | Change::AddSummary(_)
-        | Change::EnqueueJob(_) => None,
+        | Change::EnqueueJob(_)
+        | Change::SettleNotices(_) => None,
     }
 }
 

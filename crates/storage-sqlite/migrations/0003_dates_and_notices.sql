@@ -1,0 +1,32 @@
+-- The dates of a thread's messages rise strictly with their places, so that a page before a date skips nothing: each is
+-- moved behind the one before it where it is not later already. Modseqs stay: nobody need hear of a millisecond.
+update message set created_at = d.created_at
+from (select number, max(created_at - seq) over (partition by thread order by seq) + seq as created_at from message) d
+where message.number = d.number and message.created_at <> d.created_at;
+
+update thread set last_message_at = x.created_at from message x
+where x.thread = thread.number and x.seq = thread.last_seq and thread.last_message_at <> x.created_at;
+
+update member set activity_at = t.last_message_at from thread t
+where t.number = member.thread and member.standing = 0 and member.activity_at is not null
+  and member.activity_at <> t.last_message_at;
+
+-- Up to which message notice windows have ended.
+alter table thread add column notice_upto integer not null default 0;
+-- The newest message that a notice told them of. What no job is about was notified, or read by somebody who was there.
+alter table member add column notified_seq integer not null default 0;
+update member set notified_seq = t.last_seq from thread t where t.number = member.thread;
+update member set notified_seq = j.upto
+from (select thread_id, min(from_seq) - 1 as upto from job group by thread_id) j where j.thread_id = member.thread_id;
+
+-- When the pending window ends: from now on exactly as long as there is a job for it.
+update thread set notice_due = null where notice_due is not null;
+update thread set notice_due = j.due
+from (select thread_id, max(due_at) as due from job group by thread_id) j where j.thread_id = thread.id;
+
+-- 0: the notice window of thread_id ends; 1: notify again who has something unread up to upto_seq.
+alter table job rename column from_seq to upto_seq;
+-- To whom the delivery failed last, as a JSON list, and how often in a row.
+alter table job rename column only_users to failing_users;
+alter table job add column failures integer not null default 0;
+update job set upto_seq = 0, failing_users = '[]';
