@@ -114,7 +114,7 @@ impl App {
             supervisor.keep("notices", move || runner.clone().run(stop.clone()));
         }
         let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone()));
-        let settings = accept::Settings::new(&config.limits, Arc::clone(&proxies));
+        let settings = accept::Settings::new(config, Arc::clone(&proxies));
         let (front, drain) = (Front::new(rest, sockets.clone(), proxies), config.limits.drain);
         Ok(Self {
             store,

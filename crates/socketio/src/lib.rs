@@ -77,7 +77,7 @@ pub use encoded::{EncodeError, Encoded};
 pub use engine::{Begun, Body, Handshake, Peer, Remainder, Sent, Transport};
 pub use event::{Ack, Args, DecodeError, Event, Fault, Placeholder};
 pub use id::{Id, NotAnId};
-pub use origins::Origins;
+pub use origins::{Origins, requested_headers};
 pub use reason::Reason;
 pub use server::SocketIo;
 pub use service::{Accepted, Connect, Recovery, Refused, Service};

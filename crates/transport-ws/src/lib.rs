@@ -70,4 +70,4 @@ mod typists;
 
 pub use config::HubConfig;
 pub use hub::{Hub, HubTask};
-pub use service::{DialectService, Known, Origins};
+pub use service::{DialectService, Known, Origins, requested_headers};

@@ -5,9 +5,10 @@ use anyhow::ensure;
 use crate::world::{Answer, World};
 
 const PAGE: &str = "https://app.example.org";
+/// A page with tracing asks for headers that no list foresees.
 const PREFLIGHT: [(&str, &str); 2] = [
     ("access-control-request-method", "POST"),
-    ("access-control-request-headers", "authorization,content-type"),
+    ("access-control-request-headers", "authorization,content-type,sentry-trace,traceparent,x-request-id"),
 ];
 
 fn is_closed(answer: &Answer) -> bool {
@@ -29,6 +30,7 @@ fn pages_of_the_allowed_origins_may_use_rest_and_sockets() -> anyhow::Result<()>
         ensure!(answer.header("access-control-allow-origin") == PAGE, "{head}: {answer:?}");
         ensure!(answer.header("access-control-allow-credentials") == "true", "{head}: {answer:?}");
         ensure!(answer.header("vary").eq_ignore_ascii_case("origin"), "{head}: {answer:?}");
+        ensure!(answer.header("access-control-allow-headers") == PREFLIGHT[1].1, "{head}: {answer:?}");
         ensure!(is_closed(&world.asks(head, &from("https://evil.example.org"), "")?), "{head}");
     }
     let origin = [("origin", PAGE)];
@@ -40,6 +42,27 @@ fn pages_of_the_allowed_origins_may_use_rest_and_sockets() -> anyhow::Result<()>
     for headers in [[("origin", "http://localhost:3000")].as_slice(), &[]] {
         let read = world.asks_as(&world.users.alice, "GET /messaging/threads", headers, "")?;
         ensure!(read.status == 200 && is_closed(&read) && read.header("vary") == "Origin", "{read:?}");
+    }
+    Ok(())
+}
+
+/// Native apps send an `Origin` that names the host they connect to.
+#[test]
+fn an_origin_that_names_the_host_is_never_foreign() -> anyhow::Result<()> {
+    let proxied = [("CORS_ORIGINS", PAGE), ("TIDINGS_SERVER_TRUSTED_PROXIES", "127.0.0.1")];
+    for (settings, host) in [(&proxied[..1], "host"), (&proxied[..], "x-forwarded-host")] {
+        let world = World::with(settings)?;
+        let own = [("origin", "https://chat.example.org"), (host, "chat.example.org")];
+        let polled = world.asks("GET /socket.io/?EIO=4&transport=polling", &own, "")?;
+        ensure!(polled.status == 200, "{polled:?}");
+        let read = world.asks_as(&world.users.alice, "GET /messaging/threads", &own, "")?;
+        ensure!(read.header("access-control-allow-origin") == own[0].1, "{read:?}");
+        let foreign = [("origin", "https://evil.example.org"), (host, "chat.example.org")];
+        let polled = world.asks("GET /socket.io/?EIO=4&transport=polling", &foreign, "")?;
+        ensure!(polled.status == 403, "{polled:?}");
+        ensure!(is_closed(&world.asks_as(&world.users.alice, "GET /messaging/threads", &foreign, "")?));
+        let null = [("origin", "null"), (host, "null")];
+        ensure!(world.asks("GET /socket.io/?EIO=4&transport=polling", &null, "")?.status == 403);
     }
     Ok(())
 }

@@ -53,8 +53,10 @@ impl World {
     }
 
     pub(crate) fn asks(&self, head: &str, headers: &[(&str, &str)], body: &str) -> anyhow::Result<Answer> {
-        let mut request =
-            format!("{head} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", self.server.address());
+        let mut request = format!("{head} HTTP/1.1\r\nconnection: close\r\n");
+        if headers.iter().all(|(name, _)| *name != "host") {
+            request.extend(["host: ", &self.server.address().to_string(), "\r\n"]);
+        }
         for (name, value) in headers {
             request.extend([*name, ": ", *value, "\r\n"]);
         }

@@ -1,12 +1,13 @@
 //! The accept loop. Our own, because `axum::serve` 0.8 sets no timeout for request headers and no `TCP_NODELAY`.
 //!
-//! What a client may not do: send a head slowly or not at all (`head_max_wait`, which is the wait for a next request as
-//! well), read its answers slowly (`write_patience`), have more connections than others (`connections_per_address`),
+//! What a client may not do: send a head slowly or not at all (`head_max_wait`), keep a connection without asking
+//! (`keep_alive`), read its answers slowly (`write_patience`), have more connections than others (`connections_per_address`),
 //! send a large head. Slow bodies are the business of whoever reads them; whoever is answered while still writing is
 //! heard out for a while, so that the answer arrives.
 
 mod patient;
 mod places;
+mod turns;
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
@@ -20,7 +21,7 @@ use axum::body::Body;
 use http::{Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,8 @@ use tokio_util::task::TaskTracker;
 
 use self::patient::Patient;
 use self::places::Places;
-use crate::config::Limits;
+use self::turns::{Timed, Turns};
+use crate::config::Config;
 use crate::front::Proxies;
 
 /// The largest request head and the read buffer of a connection, in bytes.
@@ -48,9 +50,12 @@ pub(crate) struct Settings {
     pub(crate) connections_per_address: Option<usize>,
     /// Whose connections are those of many clients.
     pub(crate) proxies: Arc<Proxies>,
-    /// How long a client may take for the head of a request, the wait for a next request on an idle connection
-    /// included.
+    /// How long a client may take for the head of a request, from its first byte on, and for the first byte of a
+    /// connection.
     pub(crate) head_max_wait: Duration,
+    /// How long a connection may rest between requests. Longer than a proxy in front keeps it, or the proxy sends a
+    /// request just as it is closed.
+    pub(crate) keep_alive: Duration,
     /// How long a client may take nothing of what it is sent.
     pub(crate) write_patience: Duration,
 }
@@ -61,12 +66,13 @@ const WRITE_PATIENCE: Duration = Duration::from_secs(30);
 
 impl Settings {
     /// As configured.
-    pub(crate) const fn new(limits: &Limits, proxies: Arc<Proxies>) -> Self {
+    pub(crate) const fn new(config: &Config, proxies: Arc<Proxies>) -> Self {
         Self {
-            connections: limits.http_connections,
-            connections_per_address: limits.http_connections_per_address,
+            connections: config.limits.http_connections,
+            connections_per_address: config.limits.http_connections_per_address,
             proxies,
             head_max_wait: HEAD_MAX_WAIT,
+            keep_alive: config.server.keep_alive,
             write_patience: WRITE_PATIENCE,
         }
     }
@@ -137,13 +143,14 @@ fn is_of_client(error: &io::Error) -> bool {
 
 #[derive(Clone, Copy)]
 struct Waits {
-    head: Duration,
+    read: turns::Waits,
     write: Duration,
 }
 
 impl Waits {
     const fn of(settings: &Settings) -> Self {
-        Self { head: settings.head_max_wait, write: settings.write_patience }
+        let read = turns::Waits { head: settings.head_max_wait, keep_alive: settings.keep_alive };
+        Self { read, write: settings.write_patience }
     }
 }
 
@@ -161,20 +168,22 @@ impl Connection {
             tracing::debug!(%error, "TCP_NODELAY was not set");
         }
         let is_upgraded = Arc::new(AtomicBool::new(false));
+        let turns = Turns::default();
         let stream = Patient::new(stream, waits.write, Arc::clone(&is_upgraded));
+        let stream = Timed::new(stream, turns.clone(), waits.read);
         let service = hyper::service::service_fn(move |request| {
-            let (answer, is_upgraded) = (answer.clone(), Arc::clone(&is_upgraded));
+            let (answer, is_upgraded, mut turn) = (answer.clone(), Arc::clone(&is_upgraded), turns.begin());
             async move {
                 let response = answer.answer(request, peer).await;
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     is_upgraded.store(true, Ordering::Relaxed);
+                    turn.keep();
                 }
-                Ok::<_, Infallible>(response)
+                Ok::<_, Infallible>(response.map(|body| turn.answer(body)))
             }
         });
         let connection = http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(waits.head)
+            .header_read_timeout(None)
             .max_buf_size(HEAD_BYTES_MAX)
             .max_headers(HEADERS_MAX)
             .serve_connection(TokioIo::new(stream), service)

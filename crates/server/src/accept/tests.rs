@@ -49,6 +49,7 @@ fn settings() -> Settings {
         connections_per_address: None,
         proxies: Arc::default(),
         head_max_wait: LONG,
+        keep_alive: LONG,
         write_patience: LONG,
     }
 }
@@ -140,7 +141,7 @@ async fn a_head_that_comes_in_drops_is_not_waited_for() {
 
 #[tokio::test]
 async fn who_asks_again_in_time_stays_and_who_does_not_is_closed() {
-    let world = World::new(Settings { head_max_wait: SHORT, ..settings() }).await;
+    let world = World::new(Settings { keep_alive: SHORT, ..settings() }).await;
     let mut client = world.connect().await;
     for round in 0..5 {
         client.asks(&format!("/{round}")).await;
@@ -153,6 +154,35 @@ async fn who_asks_again_in_time_stays_and_who_does_not_is_closed() {
     assert!(timeout(2 * SHORT, client.hears("at last")).await.is_err());
     world.gate.add_permits(1);
     client.hears("at last").await;
+}
+
+/// A balancer keeps a connection for its next request longer than any head may take.
+#[tokio::test]
+async fn a_connection_that_rested_longer_than_a_head_may_take_still_answers() {
+    let world = World::new(Settings { head_max_wait: SHORT, ..settings() }).await;
+    let mut client = world.connect().await;
+    client.asks("/first").await;
+    client.hears("/first").await;
+    // Nothing comes for much longer than `head_max_wait`, not even the end.
+    assert!(timeout(5 * SHORT, client.end()).await.is_err());
+    client.say("POST /body HTTP/1.1\r\nhost: here\r\ncontent-length: 7\r\n\r\nstill 1").await;
+    client.hears("still 1").await;
+    // The next head has begun, and is not waited for as long.
+    client.say("GET /").await;
+    assert!(!client.end().await.contains("200"));
+    world.ended().await;
+}
+
+/// An answer that takes longer to read than a connection may rest is read to its end.
+#[tokio::test]
+async fn resting_begins_when_the_answer_is_read() {
+    let world = World::new(Settings { keep_alive: SHORT, ..settings() }).await;
+    let mut client = world.connect().await;
+    client.asks("/big").await;
+    client.hears("200 OK").await;
+    assert!(timeout(5 * SHORT, std::future::pending::<()>()).await.is_err());
+    assert!(client.end().await.len() > BIG / 2);
+    world.ended().await;
 }
 
 #[tokio::test]

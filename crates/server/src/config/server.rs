@@ -2,14 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use ipnet::IpNet;
 
 use super::key::Key;
 use super::source::Source;
-use super::value::{Wrong, list, text};
+use super::value::{Wrong, duration, list, text};
 
-static ALL: [Key; 4] = [
+static ALL: [Key; 5] = [
 Key::new(
     "server.listen",
     "\"127.0.0.1:3000\"",
@@ -40,6 +41,13 @@ Key::unset(
     "addresses and networks (CIDR): 127.0.0.1, 10.0.0.0/8, fd00::/8",
     "The reverse proxies in front, whose `X-Forwarded-For` says who the client is. Not set: none, and the header is not \
      looked at. Never the addresses of clients: who is trusted can be anybody.",
+),
+Key::new(
+    "server.keep_alive",
+    "\"75s\"",
+    "a duration: 75s, 2m",
+    "How long an HTTP connection may rest between two requests before it is closed. Longer than a proxy or balancer in \
+     front keeps its connections, which is often 60 s: otherwise some requests meet the end of theirs.",
 )];
 
 pub(crate) static KEYS: &[Key] = &ALL;
@@ -50,10 +58,11 @@ pub(crate) struct Server {
     pub(crate) listen: SocketAddr,
     pub(crate) data_dir: PathBuf,
     pub(crate) trusted_proxies: Vec<IpNet>,
+    pub(crate) keep_alive: Duration,
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<Server> {
-    let [listen, port, data_dir, proxies] = &ALL;
+    let [listen, port, data_dir, proxies, keep_alive] = &ALL;
     let listen =
         source.read_at(&listen.place(), |value| text(value)?.parse::<SocketAddr>().map_err(|_| None));
     let port = source.read_at(&port.place(), |value| {
@@ -62,13 +71,14 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Server> {
     });
     let data_dir = source.read(data_dir, text);
     let trusted_proxies = source.read(proxies, networks).unwrap_or_default();
+    let keep_alive = source.read(keep_alive, duration)?;
     let mut listen = listen?;
     if let Some(port) = port
         && !listen.origin.outranks(&port.origin)
     {
         listen.value.set_port(port.value);
     }
-    Some(Server { listen: listen.value, data_dir: data_dir?.into(), trusted_proxies })
+    Some(Server { listen: listen.value, data_dir: data_dir?.into(), trusted_proxies, keep_alive })
 }
 
 fn networks(value: &toml::Value) -> Result<Vec<IpNet>, Wrong> {

@@ -2,11 +2,13 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue};
 use ipnet::IpNet;
 
 /// In the order in which proxies add to it: the client first, then each proxy but the last.
 const FORWARDED_FOR: &str = "x-forwarded-for";
+/// The `Host` that the client sent, when a proxy sends its own.
+const FORWARDED_HOST: &str = "x-forwarded-host";
 /// Headers that only a proxy adds.
 const FORWARDED: [&str; 4] = [FORWARDED_FOR, "forwarded", "x-real-ip", "via"];
 
@@ -44,6 +46,12 @@ impl Proxies {
         }
         client
     }
+}
+
+/// The host that the client asked for, when a trusted proxy says so: the first one of its list.
+pub(super) fn forwarded_host(headers: &HeaderMap) -> Option<HeaderValue> {
+    let line = headers.get(FORWARDED_HOST)?.to_str().ok()?;
+    HeaderValue::from_str(line.split(',').next()?.trim()).ok().filter(|host| !host.is_empty())
 }
 
 /// Whether somebody passes the request on for somebody else.

@@ -9,12 +9,13 @@ use axum::response::Response;
 use http::header::{
     ACCESS_CONTROL_ALLOW_CREDENTIALS, ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS,
     ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE,
-    ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, VARY,
+    ACCESS_CONTROL_REQUEST_METHOD, VARY,
 };
 use http::{HeaderValue, Method, StatusCode};
-use tidings_transport_ws::Origins;
+use tidings_transport_ws::{Origins, requested_headers};
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, PATCH, OPTIONS");
+/// For a preflight that asks for no headers of its own.
 const HEADERS: HeaderValue =
     HeaderValue::from_static("Content-Type, Authorization, X-Requested-With, Accept, Origin");
 const EXPOSED: HeaderValue = HeaderValue::from_static("Retry-After, X-Request-Id");
@@ -32,10 +33,10 @@ pub(crate) fn allowing(router: Router, origins: Origins) -> Router {
 }
 
 async fn answer(origins: &Origins, request: Request, next: Next) -> Response {
-    let origin = request.headers().get(ORIGIN).cloned();
-    let origin = origin.filter(|origin| origin.to_str().is_ok_and(|origin| origins.allows(origin)));
+    let origin = origins.of(request.headers()).cloned();
     let is_preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let wanted = requested_headers(request.headers()).cloned();
     let mut response = if is_preflight {
         let mut response = Response::default();
         *response.status_mut() = StatusCode::NO_CONTENT;
@@ -46,12 +47,15 @@ async fn answer(origins: &Origins, request: Request, next: Next) -> Response {
     let headers = response.headers_mut();
     // Without an `Origin` too: a cache must not give that answer to a page.
     headers.append(VARY, HeaderValue::from_static("Origin"));
+    if is_preflight {
+        headers.append(VARY, HeaderValue::from_static("Access-Control-Request-Headers"));
+    }
     let Some(origin) = origin else { return response };
     headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
     headers.insert(ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
     if is_preflight {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HEADERS);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, wanted.unwrap_or(HEADERS));
         headers.insert(ACCESS_CONTROL_MAX_AGE, MAX_AGE);
     } else {
         headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, EXPOSED);
@@ -90,6 +94,10 @@ mod tests {
         headers.keys().map(http::HeaderName::as_str).filter(|name| name.starts_with("access")).collect()
     }
 
+    fn vary(headers: &HeaderMap) -> Vec<&HeaderValue> {
+        headers.get_all(VARY).iter().collect()
+    }
+
     #[tokio::test]
     async fn a_preflight_is_answered_before_anybody_asks_for_a_token() {
         for path in ["/messaging/here", "/messaging/nowhere"] {
@@ -99,8 +107,35 @@ mod tests {
             assert_eq!(headers["access-control-allow-credentials"], "true");
             assert_eq!(headers["access-control-allow-methods"], "GET, POST, PUT, DELETE, PATCH, OPTIONS");
             assert!(headers["access-control-allow-headers"].to_str().unwrap().contains("Authorization"));
-            assert_eq!(headers["vary"], "Origin");
+            assert_eq!(vary(&headers), ["Origin", "Access-Control-Request-Headers"]);
         }
+    }
+
+    #[tokio::test]
+    async fn a_page_may_send_the_headers_that_it_asks_for() {
+        let wanted =
+            ("access-control-request-headers", "authorization,sentry-trace,traceparent,x-request-id");
+        let (_, headers) = ask(Method::OPTIONS, "/messaging/here", &[PAGE, WANTED, wanted]).await;
+        assert_eq!(headers["access-control-allow-headers"], wanted.1);
+        assert_eq!(headers["access-control-max-age"], "600");
+        let (_, headers) = ask(Method::OPTIONS, "/messaging/here", &[FOREIGN, WANTED, wanted]).await;
+        assert_eq!(names_of(&headers), Vec::<&str>::new());
+        // What is no list of names is not repeated.
+        let odd = ("access-control-request-headers", "authorization; x");
+        let (_, headers) = ask(Method::OPTIONS, "/messaging/here", &[PAGE, WANTED, odd]).await;
+        assert_eq!(headers["access-control-allow-headers"], HEADERS);
+    }
+
+    #[tokio::test]
+    async fn a_page_of_the_server_itself_is_not_foreign() {
+        let own = [("origin", "https://chat.example.org"), ("host", "chat.example.org"), WANTED];
+        for method in [Method::GET, Method::OPTIONS] {
+            let (_, headers) = ask(method, "/messaging/here", &own).await;
+            assert_eq!(headers["access-control-allow-origin"], own[0].1);
+        }
+        let other = [own[0], ("host", "api.example.org")];
+        let (_, headers) = ask(Method::GET, "/messaging/here", &other).await;
+        assert_eq!(names_of(&headers), Vec::<&str>::new());
     }
 
     #[tokio::test]
@@ -125,7 +160,7 @@ mod tests {
         ] {
             let (_, headers) = ask(method, "/messaging/here", given).await;
             assert_eq!(names_of(&headers), Vec::<&str>::new(), "{given:?}");
-            assert_eq!(headers["vary"], "Origin");
+            assert_eq!(vary(&headers)[0], "Origin");
         }
     }
 

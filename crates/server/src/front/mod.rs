@@ -11,6 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::MatchedPath;
 use axum::middleware::{self, Next};
+use http::header::HOST;
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
 use tidings_domain::ports::{Clock, IdSource};
@@ -77,12 +78,18 @@ impl Front {
 }
 
 impl Answer for Front {
-    async fn answer(&self, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
         let id = RequestId::given(request.headers())
             .unwrap_or_else(|| RequestId::new(SystemIds.uuid_v7(SystemClock.now())));
         // Whatever is logged at all is found by the request's name.
         let span = tracing::error_span!(target: ACCESS, "request", %id);
         let client = self.proxies.client(peer.ip(), request.headers());
+        // Pages are compared with the host that their browser sees.
+        if self.proxies.trusts(peer.ip())
+            && let Some(host) = client::forwarded_host(request.headers())
+        {
+            request.headers_mut().insert(HOST, host);
+        }
         let exchange = Exchange::begin(request.method());
         async move {
             // Whole, and into the span: it tells its end when it is dropped.
