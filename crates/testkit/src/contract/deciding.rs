@@ -115,6 +115,7 @@ pub async fn a_decision_may_change_many_rows(fixture: &Fixture) {
             next = (next.0.next(), next.1.next(), next.2 + 1);
             let mut message = template.clone();
             (message.id, message.seq, message.modseq, message.number) = (id, next.0, next.1, next.2 - 1);
+            message.created_at = message.created_at.plus_millis(i64::try_from(next.0.get()).expect("few"));
             message
         };
         let (first, second) = (message(one), message(two));

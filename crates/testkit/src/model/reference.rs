@@ -209,8 +209,10 @@ impl Reference {
             Some(place) if place < thread.messages.len() => (u64::try_from(place).expect("few") + 1, 1),
             Some(_) => return Answer::Refused("message-not-found"),
         };
+        // Nothing is read before it was written.
+        let at = now.max(thread.activity());
         let Some(own) = thread.takes_part(by) else { return Answer::Refused("not-a-member") };
-        let moved = own.mark(seq, now, strength);
+        let moved = own.mark(seq, at, strength);
         let read = own.read;
         thread.changes += u64::from(moved);
         Answer::Marked { moved, read }
