@@ -56,6 +56,7 @@ async fn fill(from: &Fixture) {
         from.does(keeping_member(id, BOB.id(), |bob| bob.standing = Standing::Hidden)).await;
     }
     jobs(from).await;
+    super::jobs::who_was_notified_is_remembered(from).await;
 }
 
 /// A thread with each sort of key, and one that is too large for the lists of its members.
@@ -82,12 +83,16 @@ fn every_sort(from: &Fixture) -> Vec<NewThread> {
 async fn jobs(from: &Fixture) {
     let thread = from.opened(&[ALICE, BOB]).await.id;
     for due_in in [0, 5, 700] {
-        let work = Work::NotifyUnread { thread, from: Seq::new(3), only: Vec::new() };
+        let work = match due_in {
+            5 => Work::NotifyAgain { thread, upto: Seq::new(4), failing: Vec::new(), failures: 0 },
+            _ => Work::NotifyUnread { thread },
+        };
         let due_at = from.now().plus_millis(due_in);
         from.does(enqueuing(Job { id: from.job_id(), due_at, work })).await;
     }
     let held = from.claim(5, 2).await;
-    let left = Work::NotifyUnread { thread, from: Seq::new(4), only: vec![ERIN.id(), BOB.id()] };
+    let failing = vec![ERIN.id(), BOB.id()];
+    let left = Work::NotifyAgain { thread, upto: Seq::new(4), failing, failures: 3 };
     let back = from.now().plus_millis(90_000);
     from.stores.jobs.retry_job(&held[1], back, left).await.expect("the store works");
 }
@@ -324,7 +329,7 @@ pub async fn pages_meet(from: &Fixture, to: &Fixture) {
     for n in 0..70 {
         from.says(small, BOB, &format!("message {n}")).await;
         let thread = if n % 2 == 0 { small } else { large };
-        let work = Work::NotifyUnread { thread, from: Seq::new(n + 1), only: Vec::new() };
+        let work = Work::NotifyUnread { thread };
         from.does(enqueuing(Job { id: from.job_id(), due_at: from.now(), work })).await;
     }
     let mut pages = Vec::new();
