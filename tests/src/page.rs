@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,7 +44,8 @@ impl Page {
     pub fn block(&self, language: &str, part: &str) -> anyhow::Result<&str> {
         let fits = |block: &Block| block.language == language && block.text.contains(part);
         let mut found = self.blocks.iter().enumerate().filter(|(_, block)| fits(block));
-        let (index, block) = found.next().with_context(|| format!("{}: no {language} with {part}", self.path))?;
+        let (index, block) =
+            found.next().with_context(|| format!("{}: no {language} with {part}", self.path))?;
         ensure!(found.next().is_none(), "{}: more than one {language} with {part}", self.path);
         self.tried.borrow_mut().insert(index);
         Ok(&block.text)
@@ -93,6 +94,7 @@ fn blocks(page: &str) -> Vec<Block> {
 #[derive(Debug, Clone)]
 pub struct Shell {
     folder: PathBuf,
+    binary: &'static Path,
     variables: Vec<(String, OsString)>,
 }
 
@@ -102,11 +104,12 @@ impl Shell {
     /// # Errors
     /// The binary does not build.
     pub fn new(folder: &Path) -> anyhow::Result<Self> {
-        let programs = tidings()?.parent().context("the binary is in no folder")?;
+        let binary = tidings()?;
+        let programs = binary.parent().context("the binary is in no folder")?;
         let others = std::env::var_os("PATH").unwrap_or_default();
         let path = std::iter::once(programs.to_owned()).chain(std::env::split_paths(&others));
         let path = std::env::join_paths(path)?;
-        Ok(Self { folder: folder.to_owned(), variables: vec![("PATH".to_owned(), path)] })
+        Ok(Self { folder: folder.to_owned(), binary, variables: vec![("PATH".to_owned(), path)] })
     }
 
     /// With another variable.
@@ -116,7 +119,7 @@ impl Shell {
         self
     }
 
-    fn command(&self, program: &str) -> Command {
+    fn command(&self, program: impl AsRef<OsStr>) -> Command {
         let mut command = Command::new(program);
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("TIDINGS_") {
@@ -155,7 +158,7 @@ impl Shell {
     /// `tidings` with these words, to be started as a server.
     #[must_use]
     pub fn tidings(&self, words: &[&str]) -> Command {
-        let mut command = self.command("tidings");
+        let mut command = self.command(self.binary);
         command.args(words);
         command
     }
