@@ -78,7 +78,7 @@ fn from_sqlite_to_postgres_and_back_nothing_changes() -> anyhow::Result<()> {
     opened(&server, &users, "empty")?;
     let before = seen(&server, &users)?;
     // Nothing is copied under a running server.
-    refused(&file, &sqlite(&file), "sqlite:elsewhere.db", "is in use")?;
+    refused(&file, &sqlite(&file), "sqlite:elsewhere.db", "stop the server first")?;
     server.stop(DEADLINE)?;
 
     let database = Data::new(Store::Postgres)?;
@@ -198,6 +198,7 @@ fn what_cannot_be_copied_is_said() -> anyhow::Result<()> {
     ensure!(!file.path().join("nowhere.db").exists() && !file.path().join("target.db").exists());
     std::fs::write(file.path().join("empty.db"), "")?;
     refused(&file, "sqlite:empty.db", "sqlite:target.db", "migrate the database first")?;
+    ensure!(std::fs::read(file.path().join("empty.db"))?.is_empty(), "what is not ours is not touched");
     let nobody = "postgres://someone:hunter2@127.0.0.1:1/there";
     refused(&file, &source, nobody, "--to: postgres://127.0.0.1:1/there: cannot connect")?;
     let output = copy(file.path(), &source, nobody)?.output()?;

@@ -134,7 +134,8 @@ fn the_page_about_configuration_works_as_printed() -> anyhow::Result<()> {
     let page = Page::read("docs/configuration.md")?;
     let folder = tempfile::tempdir()?;
     let shell = Shell::new(folder.path())?;
-    shell.run(page.block("sh", "tidings config example")?)?;
+    let here = shell.clone().with("TIDINGS_LISTEN", "127.0.0.1:0");
+    here.run(page.block("sh", "tidings config example")?)?;
     let listening = |text: &str| -> anyhow::Result<()> {
         let shell = shell.clone().with("TIDINGS_LISTEN", "127.0.0.1:0");
         let server = shell.paste(text)?;
@@ -156,7 +157,7 @@ create table messages (id uuid primary key, thread_id uuid, sender_id uuid, cont
   is_read boolean);
 insert into message_threads select gen_random_uuid(), gen_random_uuid(), 'Thread ' || n, '2025-08-08 09:00',
   '77aa0000-0000-4000-8000-000000000001', gen_random_uuid() from generate_series(1, 2000) n;
-insert into messages select gen_random_uuid(), id, case when n = 2 then promoter_id else advertiser_id end,
+insert into messages select gen_random_uuid(), id, case when n = 3 then promoter_id else advertiser_id end,
   'message \"' || n || E'\" \\\\ \\n äöü', created_at + n * interval '1 minute', n < 2
   from message_threads, generate_series(1, 3) n;
 ";

@@ -67,7 +67,9 @@ async fn opened(
             }
             ensure!(is_target || path.exists(), "there is no database at {}", path.display());
             let settings = SqliteConfig { migrate: is_target, copying: true, ..SqliteConfig::at(path) };
-            let store = SqliteStore::open(settings, Arc::new(Nobody), tasks).await?;
+            let store = SqliteStore::open(settings, Arc::new(Nobody), tasks).await;
+            let is_in_use = matches!(store, Err(tidings_storage_sqlite::OpenError::InUse { .. }));
+            let store = if is_in_use { store.context("stop the server first")? } else { store? };
             Ok(Store::Sqlite(store, path.clone()))
         }
         StoreUrl::Postgres(url) => {
