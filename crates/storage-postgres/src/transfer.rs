@@ -51,8 +51,8 @@ const SUMMARIES: &str = concat!(
     summary_columns!(),
     " from summary s where (s.thread_id, s.modseq) > ($1, $2) order by s.thread_id, s.modseq limit $3",
 );
-const JOBS: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts, claimable_at from job \
-    where id > $1 order by id limit $2";
+const JOBS: &str = "select id, kind, thread_id, upto_seq, failing_users, failures, due_at, attempts, claimable_at \
+    from job where id > $1 order by id limit $2";
 
 const HISTORY: &str = "select epoch from meta";
 const UNDERWAY: &str = "select source, place from transfer";

@@ -21,7 +21,7 @@ use crate::SqliteStore;
 use crate::batch::WrittenMessage;
 use crate::directory::{ContextRow, context_columns, user_columns};
 use crate::error::store_error;
-use crate::jobs::{JobRow, work_code};
+use crate::jobs::{JobRow, WorkCode, work_code};
 use crate::load::{hex, json};
 use crate::queue::Request;
 use crate::rows::{
@@ -59,8 +59,8 @@ const SUMMARIES: &str = concat!(
     " from summary s cross join thread t on t.number = s.thread where (s.thread, s.modseq) > ($1, $2)",
     " order by s.thread, s.modseq limit $3",
 );
-const JOBS: &str = "select id, kind, thread_id, from_seq, only_users, due_at, attempts, claimable_at from job \
-    where id > $1 order by id limit $2";
+const JOBS: &str = "select id, kind, thread_id, upto_seq, failing_users, failures, due_at, attempts, claimable_at \
+    from job where id > $1 order by id limit $2";
 
 /// The threads that records belong to.
 const THREADS_OF: &str = concat!(
@@ -68,8 +68,9 @@ const THREADS_OF: &str = concat!(
     thread_columns!(),
     " from json_each($1) j cross join thread t on t.id = unhex(j.value)"
 );
-const PUT_JOBS: &str = "insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts) \
-    select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 5, v ->> 6, v ->> 7 \
+const PUT_JOBS: &str = "insert into job (id, kind, thread_id, upto_seq, failing_users, failures, due_at, \
+    claimable_at, attempts) \
+    select unhex(v ->> 0), v ->> 1, unhex(v ->> 2), v ->> 3, v ->> 4, v ->> 5, v ->> 6, v ->> 7, v ->> 8 \
     from (select value as v from jsonb_each($1))";
 
 const HISTORY: &str = "select epoch from meta";
@@ -347,14 +348,14 @@ fn subject_fields(subject: &Subject, user: u64) -> (&str, &str, u64) {
     (&subject.issuer, &subject.sub, user)
 }
 
-/// Id, kind, thread, first seq, who is still to be told, when it is due and may be claimed, attempts.
-type JobFields<'a> = (String, i64, String, u64, Vec<&'a str>, i64, i64, u32);
+/// Id, kind, thread, last seq, to whom it failed and how often, when it is due and may be claimed, attempts.
+type JobFields<'a> = (String, i64, String, u64, Vec<&'a str>, u32, i64, i64, u32);
 
 fn job_fields(job: &ClaimedJob, claimable_at: Timestamp) -> JobFields<'_> {
-    let (kind, thread, from, only) = work_code(&job.job.work);
-    let (id, thread) = (hex(job.job.id.as_uuid()), hex(thread.as_uuid()));
+    let WorkCode { kind, upto, failing, failures } = work_code(&job.job.work);
+    let (id, thread) = (hex(job.job.id.as_uuid()), hex(job.job.work.thread().as_uuid()));
     let (due_at, claimable_at) = (job.job.due_at.as_millis(), claimable_at.as_millis());
-    (id, kind, thread, from.get(), only, due_at, claimable_at, job.attempts)
+    (id, kind, thread, upto.get(), failing, failures, due_at, claimable_at, job.attempts)
 }
 
 async fn threads_of(

@@ -13,7 +13,7 @@ use uuid::Uuid;
 
 use super::Step;
 use crate::directory::put_context;
-use crate::jobs::work_code;
+use crate::jobs::{count, work_code};
 use crate::rows::{ThreadRow, signed, thread_columns};
 use crate::write::{Changed, Made, WriteError};
 
@@ -25,11 +25,13 @@ const PUT_USERS: &str = "insert into person (number, id, name, username, email, 
     $8::text[], $9::bigint[])";
 const PUT_SUBJECTS: &str = "insert into subject (issuer, sub, user_id) \
     select * from unnest($1::text[], $2::text[], $3::text[])";
-const PUT_JOBS: &str = "insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts) \
-    select j.id, j.kind, j.thread_id, j.from_seq, coalesce(string_to_array(nullif(j.only_users, ''), ' '), '{}'), \
-    j.due_at, j.claimable_at, j.attempts \
-    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::text[], $6::bigint[], $7::bigint[], \
-    $8::int[]) j (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts)";
+const PUT_JOBS: &str = "insert into job (id, kind, thread_id, upto_seq, failing_users, failures, due_at, \
+    claimable_at, attempts) \
+    select j.id, j.kind, j.thread_id, j.upto_seq, coalesce(string_to_array(nullif(j.failing_users, ''), ' '), '{}'), \
+    j.failures, j.due_at, j.claimable_at, j.attempts \
+    from unnest($1::uuid[], $2::smallint[], $3::uuid[], $4::bigint[], $5::text[], $6::int[], $7::bigint[], \
+    $8::bigint[], $9::int[]) \
+    j (id, kind, thread_id, upto_seq, failing_users, failures, due_at, claimable_at, attempts)";
 const LAST_NUMBERS: &str = "update thread t set last_number = greatest(t.last_number, c.number) \
     from unnest($1::uuid[], $2::bigint[]) c (id, number) where t.id = c.id";
 
@@ -174,18 +176,19 @@ async fn put_jobs(
     if jobs.is_empty() {
         return Ok(());
     }
-    let codes = || jobs.iter().map(|(job, _)| work_code(&job.job.work));
-    let attempts = |job: &ClaimedJob| i32::try_from(job.attempts).unwrap_or(i32::MAX);
+    let each = || jobs.iter().map(|(job, _)| *job);
+    let codes = || each().map(|job| work_code(&job.job.work));
     sqlx::query(PUT_JOBS)
-        .bind(jobs.iter().map(|(job, _)| *job.job.id.as_uuid()).collect::<Vec<Uuid>>())
-        .bind(codes().map(|(kind, ..)| kind).collect::<Vec<i16>>())
-        .bind(codes().map(|(_, thread, ..)| *thread.as_uuid()).collect::<Vec<Uuid>>())
-        .bind(codes().map(|(_, _, from, _)| signed(from.get())).collect::<Vec<i64>>())
+        .bind(each().map(|job| *job.job.id.as_uuid()).collect::<Vec<Uuid>>())
+        .bind(codes().map(|code| code.kind).collect::<Vec<i16>>())
+        .bind(each().map(|job| *job.job.work.thread().as_uuid()).collect::<Vec<Uuid>>())
+        .bind(codes().map(|code| signed(code.upto.get())).collect::<Vec<i64>>())
         // An array of arrays would need all of one length; ids hold no spaces.
-        .bind(codes().map(|(.., only)| only.join(" ")).collect::<Vec<String>>())
-        .bind(jobs.iter().map(|(job, _)| job.job.due_at.as_millis()).collect::<Vec<i64>>())
+        .bind(codes().map(|code| code.failing.join(" ")).collect::<Vec<String>>())
+        .bind(codes().map(|code| count(code.failures)).collect::<Vec<i32>>())
+        .bind(each().map(|job| job.job.due_at.as_millis()).collect::<Vec<i64>>())
         .bind(jobs.iter().map(|(_, claimable_at)| claimable_at.as_millis()).collect::<Vec<i64>>())
-        .bind(jobs.iter().map(|(job, _)| attempts(job)).collect::<Vec<i32>>())
+        .bind(each().map(|job| count(job.attempts)).collect::<Vec<i32>>())
         .execute(connection)
         .await?;
     Ok(())

@@ -111,7 +111,8 @@ fn processes_that_start_at_once_migrate_once() {
         let mut connection = world.past_the_store().await;
         connection.execute("drop schema public cascade; create schema public").await.unwrap();
         let refused = world.try_open(PgConfig { migrate: false, ..world.config() }).await;
-        let migrations = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
+        let migrations =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/migrations")).unwrap().count();
         let newest = i64::try_from(migrations).unwrap();
         let is_old = matches!(&refused, Err(OpenError::Schema { found: 0, needed }) if *needed == newest);
         assert!(is_old, "{refused:?}");

@@ -20,7 +20,7 @@ use tidings_domain::transfer::{
 use tidings_domain::user::{Subject, User};
 use uuid::Uuid;
 
-use super::{directory, keys, listing, members, messages, summaries};
+use super::{directory, jobs, keys, listing, members, messages, summaries};
 use crate::fixture::Fixture;
 use crate::people::{ALICE, BOB, CAROL, DAVE, ERIN, Person, campaign, crowd};
 use crate::rules::{Sent, enqueuing, keeping_member, sending};
@@ -55,7 +55,8 @@ async fn fill(from: &Fixture) {
         from.says(id, ALICE, "of every sort").await;
         from.does(keeping_member(id, BOB.id(), |bob| bob.standing = Standing::Hidden)).await;
     }
-    jobs(from).await;
+    jobs::who_was_notified_is_remembered(from).await;
+    waiting_jobs(from).await;
 }
 
 /// A thread with each sort of key, and one that is too large for the lists of its members.
@@ -79,17 +80,24 @@ fn every_sort(from: &Fixture) -> Vec<NewThread> {
 }
 
 /// Jobs that wait, that are held, and that were given back.
-async fn jobs(from: &Fixture) {
+async fn waiting_jobs(from: &Fixture) {
     let thread = from.opened(&[ALICE, BOB]).await.id;
-    for due_in in [0, 5, 700] {
-        let work = Work::NotifyUnread { thread, from: Seq::new(3), only: Vec::new() };
+    let again = |failing: &[Person], failures| Work::NotifyAgain {
+        thread,
+        upto: Seq::new(4),
+        failing: failing.iter().map(|person| person.id()).collect(),
+        failures,
+    };
+    let unread = Work::NotifyUnread { thread };
+    for (due_in, work) in [(0, unread.clone()), (5, again(&[ERIN, BOB], 3)), (700, unread)] {
         let due_at = from.now().plus_millis(due_in);
         from.does(enqueuing(Job { id: from.job_id(), due_at, work })).await;
     }
-    let held = from.claim(5, 2).await;
-    let left = Work::NotifyUnread { thread, from: Seq::new(4), only: vec![ERIN.id(), BOB.id()] };
+    let held = from.claim(5, 10).await;
     let back = from.now().plus_millis(90_000);
-    from.stores.jobs.retry_job(&held[1], back, left).await.expect("the store works");
+    let failed = held.iter().find(|held| matches!(held.job.work, Work::NotifyAgain { .. }));
+    let failed = failed.expect("it is due");
+    from.stores.jobs.retry_job(failed, back, again(&[BOB], 4)).await.expect("the store works");
 }
 
 async fn copied(from: &Fixture, to: &Fixture) -> Contents {
@@ -324,7 +332,7 @@ pub async fn pages_meet(from: &Fixture, to: &Fixture) {
     for n in 0..70 {
         from.says(small, BOB, &format!("message {n}")).await;
         let thread = if n % 2 == 0 { small } else { large };
-        let work = Work::NotifyUnread { thread, from: Seq::new(n + 1), only: Vec::new() };
+        let work = Work::NotifyUnread { thread };
         from.does(enqueuing(Job { id: from.job_id(), due_at: from.now(), work })).await;
     }
     let mut pages = Vec::new();

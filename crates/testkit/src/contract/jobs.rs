@@ -141,7 +141,9 @@ pub async fn every_field_of_a_job_round_trips(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
     let mut jobs = vec![enqueued(fixture, thread, 5).await];
     let window = fixture.thread(thread).await.notice_due;
-    for work in [again(thread, &[], 0), again(thread, &[ALICE], 1), again(thread, &[ERIN, BOB], u32::MAX >> 1)] {
+    for work in
+        [again(thread, &[], 0), again(thread, &[ALICE], 1), again(thread, &[ERIN, BOB], u32::MAX >> 1)]
+    {
         let job = Job { work, ..job(fixture, thread, 6) };
         jobs.push(fixture.does(enqueuing(job)).await);
     }
