@@ -164,7 +164,7 @@ impl Shell {
     }
 }
 
-/// A port that nobody listens on at this moment.
+/// A port that is free at this moment.
 ///
 /// # Errors
 /// There is none.

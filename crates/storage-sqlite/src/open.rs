@@ -101,7 +101,7 @@ pub(crate) fn readers(config: &SqliteConfig) -> SqlitePool {
 pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
     let database = |source| OpenError::Database { path: config.path.clone(), source };
     if !config.migrate {
-        // Before anything is written: the writer's own settings change a file that may be somebody else's.
+        // Before anything is written: the writer's own settings change a file that may not be ours.
         let mut connection = reader_options(config).connect().await.map_err(database)?;
         check_schema(&mut connection, config).await?;
         connection.close().await.map_err(database)?;
