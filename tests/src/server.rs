@@ -69,6 +69,12 @@ impl Data {
         Ok(Self { folder, database_url: database_url.into() })
     }
 
+    /// Where its database is, for a server of PostgreSQL or in memory.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        self.database_url.to_str().unwrap_or_default()
+    }
+
     /// The folder.
     #[must_use]
     pub fn path(&self) -> &Path {

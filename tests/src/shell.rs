@@ -20,10 +20,14 @@ impl Pasted {
     /// # Errors
     /// When there is no shell.
     pub fn run(text: &str, folder: &Path) -> anyhow::Result<Self> {
+        let mut command = Command::new("sh");
+        command.args(["-c", text]).current_dir(folder);
+        Self::spawn(command)
+    }
+
+    pub(crate) fn spawn(mut command: Command) -> anyhow::Result<Self> {
         use std::os::unix::process::CommandExt as _;
-        let mut shell = Command::new("sh")
-            .args(["-c", text])
-            .current_dir(folder)
+        let mut shell = command
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

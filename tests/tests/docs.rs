@@ -179,7 +179,7 @@ fn dead(page: &Path, text: &str, link: &str) -> anyhow::Result<Option<String>> {
 #[test]
 fn links_between_pages_lead_somewhere() -> anyhow::Result<()> {
     let mut pages: Vec<PathBuf> = Vec::new();
-    for folder in [workspace().to_owned(), workspace().join("docs")] {
+    for folder in ["", "docs", "bench", "bench/peers"].map(|folder| workspace().join(folder)) {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
             if path.extension().is_some_and(|extension| extension == "md") {

@@ -31,6 +31,12 @@ pub(crate) const NEEDED: &[Program] = &[
         package: Some("curl"),
     },
     Program {
+        name: "sqlite3",
+        version: "--version",
+        why: "makes the backups that the documentation shows",
+        package: Some("sqlite3"),
+    },
+    Program {
         name: "/usr/bin/chromium",
         version: "--version",
         why: "shows the pages of frontends; Debian's",

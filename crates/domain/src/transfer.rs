@@ -162,7 +162,7 @@ pub enum Incoming {
 /// Lets all records of a store out, and those of another store in. For tools: nothing that serves needs it.
 ///
 /// # Concurrency
-/// Reading holds nobody up. Each page is one moment, but not all pages the same: a store that is written to meanwhile
+/// Reading takes no locks. Each page is consistent in itself, but not all pages together: a store that is written to meanwhile
 /// is not read as it ever was, which [`copy`] finds at the end.
 #[async_trait]
 pub trait Transfer: Send + Sync + fmt::Debug {
@@ -185,7 +185,7 @@ pub trait Transfer: Send + Sync + fmt::Debug {
     /// [`StoreError`].
     async fn incoming(&self) -> Result<Incoming, StoreError>;
 
-    /// Notes that a copy begins, so that nobody serves from here before its end.
+    /// Notes that a copy begins, so that no server starts on this store before its end.
     ///
     /// # Errors
     /// [`StoreError`]; also when the store is not empty, or another copy is under way.
@@ -302,7 +302,7 @@ pub enum CopyError {
     OtherCopy,
     /// The copy is not what the source has.
     #[error(
-        "source and copy differ, because somebody wrote to one of them meanwhile: stop what serves from them, empty \
+        "source and copy differ, because one of them was written to meanwhile: stop what serves from them, empty \
          the target and copy again. The source has {source_has}; the copy has {copy_has}"
     )]
     Differ {

@@ -16,6 +16,8 @@ const HELP_LISTEN: &str =
 const HELP_DATA_DIR: &str = "The folder of the database and the secret; made if it is missing [env: TIDINGS_DATA_DIR] [default: data]";
 const HELP_DATABASE_URL: &str =
     "sqlite:PATH, postgres://…, or memory: [env: DATABASE_URL] [default: tidings.db in the data folder]";
+const HELP_FROM: &str = "The store to copy: sqlite:PATH or postgres://…; a password is better kept in PGPASSWORD or ~/.pgpass, as others can see the command line";
+const HELP_TO: &str = "The empty store to copy into; a missing file or schema is made";
 const HELP_JWT_SECRET: &str = "The secret that signs tokens (HS256), at least 32 bytes; the variable is the better place, as others can see the command line [env: JWT_SECRET] [default: made once and kept in the data folder]";
 
 /// Marketplace messaging: threads, messages, read receipts and typing over REST and Socket.IO.
@@ -69,6 +71,9 @@ pub(crate) enum Command {
     Token(TokenCommand),
     /// Bring the database's schema up to date, and end. `serve` does it too.
     Migrate,
+    /// Copy everything from one store into an empty other one. Stop what serves from them first. Interrupted, the same
+    /// command goes on.
+    Copy(Copy),
     /// Look at the configuration.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -78,7 +83,15 @@ pub(crate) enum Command {
     Doctor,
 }
 
-#[derive(Debug, Clone, Copy, Subcommand)]
+#[derive(Debug, Args)]
+pub(crate) struct Copy {
+    #[arg(long, value_name = "URL", help = HELP_FROM)]
+    pub(crate) from: String,
+    #[arg(long, value_name = "URL", help = HELP_TO)]
+    pub(crate) to: String,
+}
+
+#[derive(Debug, Clone, std::marker::Copy, Subcommand)]
 pub(crate) enum ConfigCommand {
     /// Tell everything that is wrong with the configuration.
     Check,

@@ -5,6 +5,7 @@ mod app;
 mod auth;
 mod cli;
 mod config;
+mod copy;
 mod demo;
 mod doctor;
 mod folder;
@@ -57,6 +58,10 @@ fn run(command: Command, flags: &Flags, log: &Output) -> anyhow::Result<ExitCode
         Command::Migrate => {
             let (config, runtime) = begun(load()?, log)?;
             runtime.block_on(store::migrate(&config))?
+        }
+        Command::Copy(cli::Copy { from, to }) => {
+            let (config, runtime) = begun(load()?)?;
+            runtime.block_on(copy::copy(&config, &from, &to))?
         }
         Command::Healthcheck => {
             let (config, runtime) = begun(load()?, log)?;

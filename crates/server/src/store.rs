@@ -14,7 +14,7 @@ use tidings_system::{SystemClock, SystemIds};
 use tokio_util::task::TaskTracker;
 
 use crate::auth::Secret;
-use crate::config::{Config, StoreUrl};
+use crate::config::{Config, PgUrl, StoreUrl};
 use crate::folder;
 
 /// An open store. Cheap to clone; clones share it.
@@ -55,14 +55,18 @@ pub(crate) fn private_files(config: &Config) -> Vec<PathBuf> {
 /// How the database on a server is used, if it is one, and how it may be shown.
 pub(crate) fn server(config: &Config) -> Option<(PgConfig, &str)> {
     let Some(StoreUrl::Postgres(url)) = &config.store.url else { return None };
-    let settings = PgConfig {
+    Some((connection(config, url), url.shown()))
+}
+
+/// How a database on a server is used, as configured.
+pub(crate) fn connection(config: &Config, url: &PgUrl) -> PgConfig {
+    PgConfig {
         lanes: config.store.lanes,
         queue_max: config.store.queue,
         migrate: config.store.migrate,
         may_be_off: config.store.may_be_off.clone(),
         ..PgConfig::at(&url.0)
-    };
-    Some((settings, url.shown()))
+    }
 }
 
 /// Brings the schema up to date; tells what was done.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions, SqliteConnection, SqlitePool};
+use sqlx::{ConnectOptions, Connection, SqliteConnection, SqlitePool};
 
 use crate::config::{OpenError, SqliteConfig};
 
@@ -75,14 +75,18 @@ pub(crate) fn checkpoint_options(config: &SqliteConfig) -> SqliteConnectOptions 
     writer_options(config).create_if_missing(false).busy_timeout(CHECKPOINT_WAIT_MAX)
 }
 
-/// Connections that only read, and never wait for the writer.
-pub(crate) fn readers(config: &SqliteConfig) -> SqlitePool {
-    let options = SqliteConnectOptions::new()
+/// A connection that only reads.
+fn reader_options(config: &SqliteConfig) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(&config.path)
         .read_only(true)
         .busy_timeout(config.busy_wait_max)
         .row_buffer_size(ROWS_BUFFERED)
-        .disable_statement_logging();
+        .disable_statement_logging()
+}
+
+/// Connections that only read, and never wait for the writer.
+pub(crate) fn readers(config: &SqliteConfig) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(config.readers.max(1))
         .acquire_timeout(config.reader_wait_max)
@@ -90,12 +94,18 @@ pub(crate) fn readers(config: &SqliteConfig) -> SqlitePool {
         .test_before_acquire(false)
         .max_lifetime(None)
         .idle_timeout(None)
-        .connect_lazy_with(options)
+        .connect_lazy_with(reader_options(config))
 }
 
 /// Opens the writer's connection, checks its promises and brings the schema up to date.
 pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, OpenError> {
     let database = |source| OpenError::Database { path: config.path.clone(), source };
+    if !config.migrate {
+        // Before anything is written: the writer's own settings change a file that may not be ours.
+        let mut connection = reader_options(config).connect().await.map_err(database)?;
+        check_schema(&mut connection, config).await?;
+        connection.close().await.map_err(database)?;
+    }
     let mut connection = writer_options(config).connect().await.map_err(database)?;
     let promises = [
         ("journal_mode", "pragma journal_mode", "wal"),
@@ -111,8 +121,6 @@ pub(crate) async fn writer(config: &SqliteConfig) -> Result<SqliteConnection, Op
     }
     if config.migrate {
         migrate(&mut connection, config).await?;
-    } else {
-        check_schema(&mut connection, config).await?;
     }
     let is_unfinished: bool =
         sqlx::query_scalar(UNFINISHED).fetch_one(&mut connection).await.map_err(database)?;

@@ -241,8 +241,7 @@ impl World {
                 self.deciding(appending_with_notice(draft, JobId::from_uuid(uuid(job)), now))
             }
             Step::Enqueue { thread, job } => {
-                let work =
-                    Work::NotifyUnread { thread: self.thread(thread) };
+                let work = Work::NotifyUnread { thread: self.thread(thread) };
                 let due_at = now.plus_millis(i64::try_from(index).expect("few steps"));
                 self.deciding(enqueuing(Job { id: JobId::from_uuid(uuid(job)), due_at, work }))
             }

@@ -287,9 +287,10 @@ pub fn appending_with_notice(draft: Draft, id: JobId, due_at: Timestamp) -> Rule
 /// Notes who was notified and which windows have ended, which is all that changes: nobody hears of it.
 #[must_use]
 pub fn settling(settled: NoticesSettled) -> Rule<()> {
-    let scope = settled.notified.iter().fold(Scope::thread(settled.thread), |scope, (user, _)| {
-        scope.member(user.clone())
-    });
+    let scope = settled
+        .notified
+        .iter()
+        .fold(Scope::thread(settled.thread), |scope, (user, _)| scope.member(user.clone()));
     Rule::new(scope, move |found| {
         found.thread().ok_or(Refused("no such thread"))?;
         for (user, _) in &settled.notified {

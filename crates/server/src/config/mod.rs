@@ -41,7 +41,7 @@ pub(crate) use self::rates::{Rate, RateSettings};
 pub(crate) use self::reference::{example, reference};
 pub(crate) use self::server::Server;
 pub(crate) use self::source::Flags;
-pub(crate) use self::store::{StoreSettings, StoreUrl};
+pub(crate) use self::store::{PgUrl, StoreSettings, StoreUrl};
 pub(crate) use self::value::duration_of;
 
 use self::key::Key;

@@ -64,7 +64,8 @@ pub(crate) struct RateSettings {
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<RateSettings> {
-    let [sends, opens, requests, host_requests, events, strangers] = ALL.each_ref().map(|key| source.read(key, rate));
+    let [sends, opens, requests, host_requests, events, strangers] =
+        ALL.each_ref().map(|key| source.read(key, rate));
     Some(RateSettings {
         sends: sends?,
         opens: opens?,

@@ -71,6 +71,21 @@ pub(crate) enum StoreUrl {
     Postgres(PgUrl),
 }
 
+impl StoreUrl {
+    /// The store that a URL names; `None` when it names none.
+    pub(crate) fn parse(url: &str) -> Option<Self> {
+        if url == "memory:" {
+            return Some(Self::Memory);
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Some(Self::Postgres(PgUrl(url.to_owned())));
+        }
+        // Both `sqlite:PATH` and the form with an empty host, `sqlite://PATH`, are common.
+        let path = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
+        path.filter(|path| !path.is_empty()).map(|path| Self::Sqlite(path.into()))
+    }
+}
+
 /// A URL that may hold a password.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PgUrl(pub(crate) String);
@@ -98,16 +113,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<StoreSettings> {
 }
 
 fn parse(value: &toml::Value) -> Result<StoreUrl, Wrong> {
-    let url = text(value)?;
-    if url == "memory:" {
-        return Ok(StoreUrl::Memory);
-    }
-    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
-        return Ok(StoreUrl::Postgres(PgUrl(url)));
-    }
-    // Both `sqlite:PATH` and the form with an empty host, `sqlite://PATH`, are common.
-    let path = url.strip_prefix("sqlite:").map(|path| path.strip_prefix("//").unwrap_or(path));
-    path.filter(|path| !path.is_empty()).map(|path| StoreUrl::Sqlite(path.into())).ok_or(None)
+    StoreUrl::parse(&text(value)?).ok_or(None)
 }
 
 fn promises(value: &toml::Value) -> Result<Vec<Promise>, Wrong> {

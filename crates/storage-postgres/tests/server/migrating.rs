@@ -49,7 +49,8 @@ fn dates_that_were_equal_rise_and_notices_go_on() {
         past.execute(DATED).await.unwrap();
 
         let store = world.open(world.config()).await;
-        let [first, second] = [1, 2].map(|n| format!("0198f0a0-0000-7000-8000-00000000000{n}").parse().unwrap());
+        let [first, second] =
+            [1, 2].map(|n| format!("0198f0a0-0000-7000-8000-00000000000{n}").parse().unwrap());
         let dates = |messages: Vec<Message>| -> Vec<(i64, u64)> {
             messages.iter().map(|it| (it.created_at.as_millis(), it.modseq.get())).collect()
         };

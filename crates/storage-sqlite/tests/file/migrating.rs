@@ -10,7 +10,10 @@ use tidings_domain::ports::{
 };
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::time::Timestamp;
+use tidings_domain::transfer::Transfer;
+use tidings_storage_sqlite::{OpenError, SqliteConfig};
 use tidings_testkit::{ALICE, BOB, block_on, campaign};
+use uuid::Uuid;
 
 use crate::world::{World, messages};
 
@@ -114,7 +117,8 @@ fn dates_that_were_equal_rise_and_notices_go_on() {
         let world = World::new();
         a_file_of(&world, &["0001_messaging.sql", "0002_summaries_jobs_subjects.sql"], DATED).await;
         let store = world.open(world.config()).await;
-        let [first, second] = [1, 2].map(|n| format!("0198f0a0-0000-7000-8000-00000000000{n}").parse().unwrap());
+        let [first, second] =
+            [1, 2].map(|n| format!("0198f0a0-0000-7000-8000-00000000000{n}").parse().unwrap());
         let dates = |messages: Vec<Message>| -> Vec<(i64, u64)> {
             messages.iter().map(|it| (it.created_at.as_millis(), it.modseq.get())).collect()
         };
@@ -144,5 +148,37 @@ fn dates_that_were_equal_rise_and_notices_go_on() {
         let sent = world.send(&store, first, "from now on").await.unwrap().unwrap().message;
         assert_eq!((sent.seq, sent.created_at), (Seq::new(7), tidings_testkit::T0));
         store.close().await;
+    });
+}
+
+#[test]
+fn an_unfinished_copy_opens_for_copying_alone() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        store.begin(Uuid::from_u128(7)).await.unwrap();
+        store.close().await;
+        let refused = world.try_open(world.config()).await;
+        assert!(matches!(refused, Err(OpenError::Unfinished { .. })), "{refused:?}");
+        let store = world.open(SqliteConfig { copying: true, ..world.config() }).await;
+        store.end().await.unwrap();
+        store.close().await;
+        world.open(world.config()).await.close().await;
+    });
+}
+
+#[test]
+fn without_migrating_nothing_is_made_or_changed() {
+    block_on(async {
+        let world = World::new();
+        let looking = SqliteConfig { migrate: false, ..world.config() };
+        assert!(matches!(world.try_open(looking.clone()).await, Err(OpenError::Database { .. })));
+        assert!(!looking.path.exists());
+        std::fs::write(&looking.path, "").unwrap();
+        let refused = world.try_open(looking.clone()).await;
+        assert!(matches!(refused, Err(OpenError::Schema { found: 0, .. })), "{refused:?}");
+        assert_eq!(std::fs::read(&looking.path).unwrap(), b"");
+        world.open(world.config()).await.close().await;
+        world.open(looking).await.close().await;
     });
 }

@@ -20,7 +20,7 @@ use tidings_domain::transfer::{
 use tidings_domain::user::{Subject, User};
 use uuid::Uuid;
 
-use super::{directory, keys, listing, members, messages, summaries};
+use super::{directory, jobs, keys, listing, members, messages, summaries};
 use crate::fixture::Fixture;
 use crate::people::{ALICE, BOB, CAROL, DAVE, ERIN, Person, campaign, crowd};
 use crate::rules::{Sent, enqueuing, keeping_member, sending};
@@ -55,8 +55,8 @@ async fn fill(from: &Fixture) {
         from.says(id, ALICE, "of every sort").await;
         from.does(keeping_member(id, BOB.id(), |bob| bob.standing = Standing::Hidden)).await;
     }
-    jobs(from).await;
-    super::jobs::who_was_notified_is_remembered(from).await;
+    jobs::who_was_notified_is_remembered(from).await;
+    waiting_jobs(from).await;
 }
 
 /// A thread with each sort of key, and one that is too large for the lists of its members.
@@ -80,21 +80,24 @@ fn every_sort(from: &Fixture) -> Vec<NewThread> {
 }
 
 /// Jobs that wait, that are held, and that were given back.
-async fn jobs(from: &Fixture) {
+async fn waiting_jobs(from: &Fixture) {
     let thread = from.opened(&[ALICE, BOB]).await.id;
-    for due_in in [0, 5, 700] {
-        let work = match due_in {
-            5 => Work::NotifyAgain { thread, upto: Seq::new(4), failing: Vec::new(), failures: 0 },
-            _ => Work::NotifyUnread { thread },
-        };
+    let again = |failing: &[Person], failures| Work::NotifyAgain {
+        thread,
+        upto: Seq::new(4),
+        failing: failing.iter().map(|person| person.id()).collect(),
+        failures,
+    };
+    let unread = Work::NotifyUnread { thread };
+    for (due_in, work) in [(0, unread.clone()), (5, again(&[ERIN, BOB], 3)), (700, unread)] {
         let due_at = from.now().plus_millis(due_in);
         from.does(enqueuing(Job { id: from.job_id(), due_at, work })).await;
     }
-    let held = from.claim(5, 2).await;
-    let failing = vec![ERIN.id(), BOB.id()];
-    let left = Work::NotifyAgain { thread, upto: Seq::new(4), failing, failures: 3 };
+    let held = from.claim(5, 10).await;
     let back = from.now().plus_millis(90_000);
-    from.stores.jobs.retry_job(&held[1], back, left).await.expect("the store works");
+    let failed = held.iter().find(|held| matches!(held.job.work, Work::NotifyAgain { .. }));
+    let failed = failed.expect("it is due");
+    from.stores.jobs.retry_job(failed, back, again(&[BOB], 4)).await.expect("the store works");
 }
 
 async fn copied(from: &Fixture, to: &Fixture) -> Contents {

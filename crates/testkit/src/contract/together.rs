@@ -156,7 +156,8 @@ pub async fn a_dropped_send_is_whole_or_absent(fixture: &Fixture) {
             | Change::PutMember(_)
             | Change::PutThread(_)
             | Change::AddSummary(_)
-            | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+            | Change::EnqueueJob(_)
+            | Change::SettleNotices(_) => None,
         })
         .collect();
     assert_eq!(told, stored);
