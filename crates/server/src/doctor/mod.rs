@@ -64,13 +64,12 @@ impl fmt::Display for Finding {
 /// Looks at everything; gives the report, and an exit code that is not 0 when something will not work.
 pub(crate) async fn examine(loaded: &Loaded) -> (String, ExitCode) {
     let findings = findings(loaded).await;
-    let mut report: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
+    let lines: String = findings.iter().map(|finding| format!("{finding}\n")).collect();
     let count = |level| findings.iter().filter(|finding| finding.level == level).count();
     let (fails, warns) = (count(Level::Fail), count(Level::Warn));
-    report.push_str(&format!(
-        "\n{} looked at, {warns} to look into, {fails} that will not work\n",
-        findings.len()
-    ));
+    let looked_at = findings.len();
+    let report =
+        format!("{lines}\n{looked_at} looked at, {warns} to look into, {fails} that will not work\n");
     (report, if fails == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -113,7 +113,7 @@ async fn files_that_others_may_read_are_found() {
         fs::set_permissions(data.join(name), Permissions::from_mode(mode)).unwrap();
     }
     let env = [("TIDINGS_DATA_DIR", data.to_str().unwrap()), ("TIDINGS_LISTEN", "127.0.0.1:0")];
-    let found = examined(env.clone().into()).await;
+    let found = examined(env.into()).await;
     let finding = found.iter().find(|finding| finding.what == "files").unwrap();
     assert_eq!(finding.level, Level::Warn, "{found:#?}");
     let (database, secret) = (data.join("tidings.db"), data.join("secret"));
