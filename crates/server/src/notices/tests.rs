@@ -55,12 +55,15 @@ impl NoticeDelivery for Post {
     }
 }
 
-#[derive(Debug)]
-struct OnlyCarolIsHere;
+/// Nobody is here but Carol, until she leaves.
+#[derive(Debug, Clone, Default)]
+struct OnlyCarol {
+    left: Arc<AtomicBool>,
+}
 
-impl Attendance for OnlyCarolIsHere {
+impl Attendance for OnlyCarol {
     fn is_here(&self, user: &UserId) -> bool {
-        *user == CAROL.id()
+        *user == CAROL.id() && !self.left.load(Ordering::Relaxed)
     }
 }
 
@@ -68,6 +71,7 @@ struct World {
     messaging: Messaging,
     thread: ThreadId,
     post: Post,
+    here: OnlyCarol,
     stop: CancellationToken,
     tasks: TaskTracker,
 }
@@ -98,11 +102,12 @@ impl World {
             messaging: Messaging::new(deps),
             thread: thread.id,
             post: Post(Arc::new(state)),
+            here: OnlyCarol::default(),
             stop: CancellationToken::new(),
             tasks: TaskTracker::new(),
         };
         let (messaging, delivery) = (world.messaging.clone(), world.post.clone());
-        let runner = Runner { messaging, attendance: OnlyCarolIsHere, delivery, after: AFTER };
+        let runner = Runner { messaging, attendance: world.here.clone(), delivery, after: AFTER };
         world.tasks.spawn(runner.run(world.stop.clone()));
         world
     }
@@ -157,6 +162,26 @@ async fn what_could_not_be_delivered_is_tried_again() {
     assert!(world.told().is_empty());
     world.post.0.is_closed.store(false, Ordering::Relaxed);
     eventually("Bob is told", || world.told().len() == 1).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_leaves_without_having_read_is_told_soon() {
+    let world = World::new().await;
+    world.sends(ALICE, "one").await;
+    eventually("Bob is told", || world.told().len() == 1).await;
+    // Carol stays for an hour, and does not read.
+    tokio::time::advance(Duration::from_hours(1)).await;
+    world.sends(BOB, "two").await;
+    eventually("Alice is told", || world.told().len() == 2).await;
+    world.here.left.store(true, Ordering::Relaxed);
+    tokio::time::advance(Duration::from_mins(5)).await;
+    eventually("Carol is told", || world.told().len() == 3).await;
+    let told = world.told();
+    assert_eq!(told.iter().map(|(user, unread, _)| (user.clone(), *unread)).collect::<Vec<_>>(), [
+        (BOB.id(), 1),
+        (ALICE.id(), 1),
+        (CAROL.id(), 2),
+    ]);
 }
 
 #[tokio::test(start_paused = true)]
