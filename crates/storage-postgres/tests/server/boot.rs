@@ -2,11 +2,13 @@
 
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::transfer::Transfer;
 use tidings_domain::user::User;
 use tidings_storage_postgres::{OpenError, PgConfig, PgStore, Promise};
 use tidings_testkit::{ALICE, block_on};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
+use uuid::Uuid;
 
 use crate::cluster::{self, database_in, quiet, with_database};
 use crate::world::{World, messages, whole};
@@ -182,5 +184,40 @@ fn a_database_of_a_newer_version_is_refused_unharmed() {
         connection.execute("delete from _sqlx_migrations where version = 9999").await.unwrap();
         let store = world.open(world.config()).await;
         assert!(store.thread(thread).await.unwrap().is_some());
+    });
+}
+
+#[test]
+fn an_unfinished_copy_opens_for_copying_alone() {
+    block_on(async {
+        let world = World::new();
+        let store = world.open(world.config()).await;
+        store.begin(Uuid::from_u128(7)).await.unwrap();
+        store.close().await;
+        let refused = world.try_open(world.config()).await;
+        assert!(matches!(refused, Err(OpenError::Unfinished)), "{refused:?}");
+        let store = world.open(PgConfig { copying: true, ..world.config() }).await;
+        store.end().await.unwrap();
+        store.close().await;
+        world.open(world.config()).await.close().await;
+    });
+}
+
+#[test]
+fn a_later_schema_may_serve_but_is_not_copied() {
+    block_on(async {
+        let world = World::new();
+        let mut connection = world.past_the_store().await;
+        connection
+            .execute(
+                "insert into _sqlx_migrations (version, description, success, checksum, execution_time) \
+                values (9999, 'later', true, '', 0)",
+            )
+            .await
+            .unwrap();
+        let serving = PgConfig { migrate: false, ..world.config() };
+        world.open(serving.clone()).await.close().await;
+        let refused = world.try_open(PgConfig { copying: true, ..serving }).await;
+        assert!(matches!(refused, Err(OpenError::Schema { found: 9999, .. })), "{refused:?}");
     });
 }
