@@ -72,19 +72,27 @@ const MESSAGE: &str = concat!(
     " from message x cross join thread t on t.number = x.thread where x.id = $1",
 );
 
-const NEWEST: &str = concat!(
-    "select ",
-    message_columns!(),
-    " from thread t cross join message x on x.thread = t.number",
-    " where t.id = $1 and x.seq > $2 and x.seq < $3 order by x.seq desc limit $4",
-);
+/// A page of messages from one end, in no order: arguments are the thread, the bounds, how many rows, and how many
+/// bytes of text. The length of a text stands in its row, so that a text that is left out is not read.
+macro_rules! page {
+    ($order:literal) => {
+        concat!(
+            "with sized as (select x.number, x.seq, octet_length(x.body) as bytes",
+            " from thread t cross join message x on x.thread = t.number",
+            " where t.id = $1 and x.seq > $2 and x.seq < $3 order by x.seq ",
+            $order,
+            " limit $4), above as (select number, sum(bytes) over (order by seq ",
+            $order,
+            " rows between unbounded preceding and 1 preceding) as bytes from sized) select ",
+            message_columns!(),
+            " from above cross join message x on x.number = above.number",
+            " cross join thread t on t.number = x.thread where coalesce(above.bytes, 0) < $5",
+        )
+    };
+}
 
-const OLDEST: &str = concat!(
-    "select ",
-    message_columns!(),
-    " from thread t cross join message x on x.thread = t.number",
-    " where t.id = $1 and x.seq > $2 and x.seq < $3 order by x.seq limit $4",
-);
+const NEWEST: &str = page!("desc");
+const OLDEST: &str = page!("asc");
 
 /// Halves the range of seqs until one is left: times never run backwards within a thread.
 const LAST_BEFORE: &str = "\
@@ -207,11 +215,10 @@ impl MessageRepository for SqliteStore {
             .bind(id_bytes(thread.as_uuid()))
             .bind(signed(page.after.get()))
             .bind(page.before.map_or(i64::MAX, |before| signed(before.get())))
-            .bind(i64::from(page.limit.get()));
+            .bind(i64::from(page.limit.get()))
+            .bind(i64::from(page.limit.text_bytes()));
         let mut rows = query.fetch_all(&self.readers).await.map_err(|error| store_error(&error))?;
-        if page.from == PageEnd::Newest {
-            rows.reverse();
-        }
+        rows.sort_unstable_by_key(|row| row.seq);
         rows.iter().map(MessageRow::message).collect()
     }
 

@@ -226,7 +226,7 @@ pub(crate) struct MessageRow {
     number: i64,
     id: Vec<u8>,
     thread_id: Vec<u8>,
-    seq: i64,
+    pub(crate) seq: i64,
     modseq: i64,
     sender: Option<String>,
     sender_role: Option<String>,
