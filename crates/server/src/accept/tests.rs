@@ -51,6 +51,7 @@ fn settings() -> Settings {
         head_max_wait: LONG,
         keep_alive: LONG,
         write_patience: LONG,
+        read_rate: None,
     }
 }
 
