@@ -46,8 +46,8 @@ impl PageLimit {
     }
 
     /// How many bytes of message text are read, at least: the text that reaches this number is the last one that is
-    /// read, so that there is always one. What happens to the rows behind it, the method says that takes the limit.
-    /// [`u32::MAX`] when there is no such limit.
+    /// read, so that there is always one, unless the number is 0. What happens to the rows behind it is said by the page
+    /// that has the limit. [`u32::MAX`] when there is no such limit.
     #[must_use]
     pub const fn text_bytes(self) -> u32 {
         self.text_bytes

@@ -104,6 +104,7 @@ pub async fn a_list_leaves_out_the_last_messages_that_are_too_much(fixture: &Fix
     };
     assert_eq!(has_last(&whole), [true, false, true, true, false, true]);
     for (bytes, expected) in [
+        (0, [false; 6]),
         (1, [true, false, false, false, false, false]),
         (100, [true, false, false, false, false, false]),
         (101, [true, false, true, false, false, false]),

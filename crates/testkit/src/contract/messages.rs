@@ -82,6 +82,7 @@ pub async fn a_page_ends_with_the_text_that_is_one_too_many(fixture: &Fixture) {
         (page(0, None, Oldest, 500, 601), vec![1, 2, 3, 4]),
         (page(0, None, Oldest, 2, 600), vec![1, 2]),
         (page(3, None, Oldest, 500, 1), vec![4]),
+        (page(3, None, Oldest, 500, 0), vec![]),
         (page(0, None, Newest, 500, 1_000), vec![10]),
         (page(0, None, Newest, 500, 1_001), vec![9, 10]),
         (page(0, Some(6), Newest, 500, 900), vec![4, 5]),
