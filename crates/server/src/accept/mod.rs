@@ -2,9 +2,8 @@
 //!
 //! What a client may not do: send a head slowly or not at all (`head_max_wait`), keep a connection without asking
 //! (`keep_alive`), read its answers slowly (`write_patience`, `read_rate`), have more connections than others
-//! (`connections_per_address`),
-//! send a large head. Slow bodies are the business of whoever reads them; whoever is answered while still writing is
-//! heard out for a while, so that the answer arrives.
+//! (`connections_per_address`), send a large head. Slow bodies are the business of whoever reads them; whoever is answered
+//! while still writing is heard out for a while, so that the answer arrives.
 
 mod patient;
 mod places;
