@@ -182,6 +182,8 @@ impl Written {
         let reading = place.read().await.map_err(|_| BrokenOff::Waited)?;
         let mut outcome = messaging.read_on(actor, rest).await.map_err(BrokenOff::Read)?;
         drop(reading);
+        // Nothing may have been waited for: others have their turn before this is written.
+        tokio::task::yield_now().await;
         charge(messaging, actor, 1);
         let piece = (self.pieces.piece)(actor, &outcome);
         Ok((piece, outcome.take_rest()))

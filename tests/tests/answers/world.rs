@@ -1,15 +1,20 @@
 //! Threads brought over by the host, and how long somebody waits.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use serde_json::{Value, json};
 use tidings_tests::{Data, Rest, Server, Store, Users};
 
+/// One test after the other: each looks at what another would spoil.
+static ALONE: Mutex<()> = Mutex::new(());
+
 pub(crate) struct World {
     pub(crate) server: Server,
     pub(crate) users: Users,
     _data: Data,
+    _alone: MutexGuard<'static, ()>,
 }
 
 /// An id of ours: UUIDv7 by its form.
@@ -24,8 +29,9 @@ pub(crate) fn date(number: usize) -> String {
 
 impl World {
     pub(crate) fn new() -> anyhow::Result<Self> {
+        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
         let (data, users) = (Data::new(Store::Sqlite)?, Users::mint()?);
-        Ok(Self { server: Server::start(&data)?, users, _data: data })
+        Ok(Self { server: Server::start(&data)?, users, _data: data, _alone: alone })
     }
 
     /// Brings over a thread of Alice and Bob about a campaign, with these messages of Alice.
