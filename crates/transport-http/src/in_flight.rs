@@ -22,8 +22,8 @@ pub struct InFlightLimits {
     /// The most requests of one user at once; each counts until the client has taken its answer, short answers until
     /// they are made. More wait for up to `wait_max` and are then answered 429. Default 8.
     pub requests_per_user: usize,
-    /// The most of these that read a list or a page from the store at once; more wait in the same way. Fewer than the
-    /// store has connections for reading, or one user is in everybody's way. Default 2.
+    /// The most of these that read a list or a page from the store at once; more wait in the same way. With as many as
+    /// the machine has cores, or the store connections for reading, one user is in everybody's way. Default 1.
     pub reads_per_user: usize,
     /// The most bytes of answers of all users that clients have not taken yet. Answers that find no room wait for up to
     /// `wait_max`, and are then 503. Short answers are not counted. Default 64 MiB.
@@ -36,7 +36,7 @@ impl Default for InFlightLimits {
     fn default() -> Self {
         Self {
             requests_per_user: 8,
-            reads_per_user: 2,
+            reads_per_user: 1,
             answer_bytes: 64 * 1024 * 1024,
             wait_max: Duration::from_secs(5),
         }

@@ -51,7 +51,6 @@ fn one_users_lists_are_not_in_everybodys_way() -> anyhow::Result<()> {
         }
         anyhow::Ok(p95(waits))
     })?;
-    println!("beside {beside:?}, quiet {quiet:?}");
     ensure!(answered.load(Ordering::Relaxed) > 0, "no list was answered");
     ensure!(beside < quiet * TIMES_MAX, "Carol waits {beside:?} beside Bob's lists, {quiet:?} otherwise");
     world.server.unshaken()

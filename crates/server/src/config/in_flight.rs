@@ -22,10 +22,10 @@ static ALL: [Key; 4] = [
     ),
     Key::new(
         "limits.reads_in_flight",
-        "2",
+        "1",
         COUNT,
-        "Most of these that read a list or a page from the store at once; more wait in the same way. Fewer than the store \
-         has connections for reading, or one user is in everybody's way.",
+        "Most of these that read a list or a page from the store at once; more wait in the same way. With as many as the \
+         machine has cores, or the store connections for reading, one user is in everybody's way.",
     ),
     Key::new(
         "limits.answers",
