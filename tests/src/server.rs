@@ -226,6 +226,17 @@ impl Server {
         Ok(())
     }
 
+    /// How much memory it has, in bytes: what Linux calls the resident set.
+    ///
+    /// # Errors
+    /// Where there is no `/proc`, and when it is gone.
+    pub fn memory(&self) -> anyhow::Result<u64> {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+        let kibibytes: u64 = line.trim().trim_end_matches(" kB").parse().context("an odd VmRSS")?;
+        Ok(kibibytes * 1024)
+    }
+
     /// Kills it as a power cut would: SIGKILL, at once.
     ///
     /// # Errors

@@ -11,33 +11,51 @@ use crate::time::Timestamp;
 /// The most rows that any page holds.
 pub const PAGE_ROWS_MAX: u32 = 500;
 
-/// How many rows are wanted: 1 to [`PAGE_ROWS_MAX`].
+/// How much is wanted: 1 to [`PAGE_ROWS_MAX`] rows, and perhaps only so many bytes of message text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct PageLimit(u32);
+pub struct PageLimit {
+    rows: u32,
+    text_bytes: u32,
+}
 
 impl PageLimit {
     /// The largest page.
-    pub const MAX: Self = Self(PAGE_ROWS_MAX);
+    pub const MAX: Self = Self { rows: PAGE_ROWS_MAX, text_bytes: u32::MAX };
 
-    /// A limit of at least 1, cut to [`PAGE_ROWS_MAX`].
+    /// A limit of at least 1 row, cut to [`PAGE_ROWS_MAX`], whatever the size of the texts.
     #[must_use]
     pub const fn clamped(rows: u32) -> Self {
-        match rows {
-            0 => Self(1),
-            1..=PAGE_ROWS_MAX => Self(rows),
-            _ => Self::MAX,
-        }
+        let rows = match rows {
+            0 => 1,
+            1..=PAGE_ROWS_MAX => rows,
+            _ => PAGE_ROWS_MAX,
+        };
+        Self { rows, text_bytes: u32::MAX }
+    }
+
+    /// The same number of rows, with message texts only up to a size: see [`text_bytes`](Self::text_bytes).
+    #[must_use]
+    pub const fn with_text_bytes(self, bytes: u32) -> Self {
+        Self { text_bytes: bytes, ..self }
     }
 
     /// The number of rows.
     #[must_use]
     pub const fn get(self) -> u32 {
-        self.0
+        self.rows
+    }
+
+    /// How many bytes of message text are read, at least: the text that reaches this number is the last one that is
+    /// read, so that there is always one, unless the number is 0. What happens to the rows behind it is said by the page
+    /// that has the limit. [`u32::MAX`] when there is no such limit.
+    #[must_use]
+    pub const fn text_bytes(self) -> u32 {
+        self.text_bytes
     }
 }
 
 /// A page of a thread's messages: those with seq above `after` and below `before`, at most `limit` of them, taken
-/// from the newest or the oldest end.
+/// from the newest or the oldest end. It ends with the message by which the texts reach `limit.text_bytes()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessagePage {
     /// Only messages above this seq; 0 for no bound. A member's `visible_from` goes in here.
@@ -66,9 +84,11 @@ pub struct ThreadPage {
     pub about: Option<About>,
     /// Only threads below this place in the list (keyset paging).
     pub below: Option<ThreadPlace>,
-    /// How many threads to pass over first, for dialects that count pages. Its cost grows with it.
+    /// How many threads to pass over first, for dialects that count pages. A store passes over them in its index,
+    /// without reading what their rows show; that is cheap, but its cost grows with the number.
     pub skip: u32,
-    /// How many.
+    /// How many. Behind the thread by whose last message the texts reach `limit.text_bytes()`, threads come without
+    /// their last messages.
     pub limit: PageLimit,
 }
 
@@ -99,10 +119,19 @@ pub struct ThreadEntry {
     pub member: Member,
     /// Every member when there are at most [`ENTRY_MEMBERS_MAX`] taking part, else the user's own alone.
     pub members: Vec<Member>,
-    /// The newest message that the user may see, tombstone or not.
+    /// The newest message that the user may see, tombstone or not; `None` too where the limit of the page left it out:
+    /// see [`lacks_last_message`](Self::lacks_last_message).
     pub last_message: Option<Message>,
     /// How many messages are unread: see [`unread`](crate::member::unread).
     pub unread: u64,
+}
+
+impl ThreadEntry {
+    /// Whether there is a last message that the user may see, and the limit of the page left it out.
+    #[must_use]
+    pub fn lacks_last_message(&self) -> bool {
+        self.last_message.is_none() && self.member.sees(self.thread.last_seq)
+    }
 }
 
 /// Threads of up to this many members come with all of them in a list, and keep their activity on each member row.

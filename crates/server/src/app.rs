@@ -10,6 +10,7 @@ use tidings_domain::policy::SenderRoles;
 use tidings_domain::ports::TokenVerifier;
 use tidings_socketio::SocketIo;
 use tidings_system::SystemClock;
+use tidings_transport_http::{InFlight, router_within};
 use tidings_transport_ws::{DialectService, Hub};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -227,8 +228,9 @@ fn sockets(
 
 /// The dialects, for pages of the allowed origins too; and the host API, for programs alone.
 fn rest(config: &Config, messaging: &Messaging, verifier: &Arc<dyn TokenVerifier>) -> Router {
+    let in_flight = InFlight::new(config.in_flight.limits.clone());
     let dialects = config.dialects.served.iter().fold(Router::new(), |rest, dialect| {
-        rest.merge(tidings_transport_http::router(dialect, messaging.clone(), Arc::clone(verifier)))
+        rest.merge(router_within(dialect, messaging.clone(), Arc::clone(verifier), &in_flight))
     });
     let host = tidings_transport_http::host_router(messaging.clone(), Arc::clone(verifier));
     host.merge(allowing(dialects, config.origins().checker()))

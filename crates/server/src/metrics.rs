@@ -99,6 +99,10 @@ fn describe() {
     describe_counter!("tidings_rate_limited_total", "What was refused because a budget was used up");
     describe_counter!("tidings_log_lines_lost_total", "Lines of the log that could not be written");
     describe_counter!("tidings_tasks_restarted_total", "Tasks of the server that panicked and began again");
+    describe_counter!(
+        "tidings_in_flight_refused_total",
+        "Requests refused because too much was in flight, of their user or of all"
+    );
     describe_counter!("tidings_notices_total", "Notices to people who are away, by what came of them");
 }
 

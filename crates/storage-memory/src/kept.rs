@@ -23,6 +23,23 @@ enum Row {
     Summary(usize),
 }
 
+/// How many bytes of text a page still has room for.
+#[derive(Debug)]
+pub(crate) struct TextRoom(usize);
+
+impl TextRoom {
+    pub(crate) fn of(limit: PageLimit) -> Self {
+        Self(usize::try_from(limit.text_bytes()).unwrap_or(usize::MAX))
+    }
+
+    /// Whether there is room left; the text that uses up the last of it may be longer.
+    pub(crate) fn takes(&mut self, message: &Message) -> bool {
+        let is_left = self.0 > 0;
+        self.0 = self.0.saturating_sub(message.body.as_str().len());
+        is_left
+    }
+}
+
 #[derive(Debug)]
 struct Written {
     message: Message,
@@ -247,12 +264,17 @@ impl Kept {
         let end = end.min(self.messages.len());
         let start = index(page.after.get()).min(end);
         let limit = index(u64::from(page.limit.get()));
-        let range = match page.from {
-            PageEnd::Newest => end.saturating_sub(limit).max(start)..end,
-            PageEnd::Oldest => start..end.min(start.saturating_add(limit)),
-        };
-        let rows = self.messages.get(range).unwrap_or_default();
-        rows.iter().map(|written| written.message.clone()).collect()
+        let rows = self.messages.get(start..end).unwrap_or_default().iter().map(|written| &written.message);
+        let mut room = TextRoom::of(page.limit);
+        let fits = |message: &&Message| room.takes(message);
+        match page.from {
+            PageEnd::Newest => {
+                let mut rows: Vec<Message> = rows.rev().take(limit).take_while(fits).cloned().collect();
+                rows.reverse();
+                rows
+            }
+            PageEnd::Oldest => rows.take(limit).take_while(fits).cloned().collect(),
+        }
     }
 
     pub(crate) fn summaries(&self, limit: PageLimit) -> Vec<Summary> {
@@ -265,8 +287,8 @@ impl Kept {
         Seq::new(u64::try_from(count).unwrap_or(u64::MAX))
     }
 
-    /// What a list shows of the thread to one of its members.
-    pub(crate) fn entry(&self, member: &Member) -> ThreadEntry {
+    /// What a list shows of the thread to one of its members, with the last message if there is room for it.
+    pub(crate) fn entry(&self, member: &Member, room: &mut TextRoom) -> ThreadEntry {
         let last = self.thread.last_seq;
         let above = member.unread_above();
         let deleted = self.deleted.range((Bound::Excluded(above), Bound::Unbounded)).count();
@@ -275,7 +297,10 @@ impl Kept {
             thread: self.thread.clone(),
             member: member.clone(),
             members: if everyone { self.members.clone() } else { vec![member.clone()] },
-            last_message: if member.sees(last) { self.message(last).cloned() } else { None },
+            last_message: self
+                .message(last)
+                .filter(|message| member.sees(last) && room.takes(message))
+                .cloned(),
             unread: unread(last, above, u64::try_from(deleted).unwrap_or(u64::MAX)),
         }
     }

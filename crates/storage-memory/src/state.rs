@@ -17,7 +17,7 @@ use tidings_domain::user::{Subject, User};
 use uuid::Uuid;
 
 use crate::jobs::Jobs;
-use crate::kept::Kept;
+use crate::kept::{Kept, TextRoom};
 use crate::list::{self, UserList};
 
 #[derive(Debug, Default)]
@@ -191,12 +191,13 @@ impl State {
             (Some(About::Object(object)), Some(context)) => context == object,
         };
         let size = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
+        let mut room = TextRoom::of(page.limit);
         list.below(page.below, place_of)
             .filter_map(|place| self.threads.get(&place.thread))
             .filter(about)
             .skip(size(page.skip))
             .take(size(page.limit.get()))
-            .filter_map(|kept| Some(kept.entry(kept.member(user)?)))
+            .filter_map(|kept| Some(kept.entry(kept.member(user)?, &mut room)))
             .collect()
     }
 

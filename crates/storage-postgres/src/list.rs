@@ -14,38 +14,40 @@ use crate::pool::Reader;
 use crate::read::by_arrival;
 use crate::rows::{MemberRow, MessageRow, ThreadRow, member_columns, message_columns, thread_columns};
 
-/// Arguments: user, activity and id of the place above, how many. Small threads come in order from the index; large
-/// ones, of which a user has few, are sorted.
+/// Arguments: user, activity and id of the place above, how many, how many to pass over. Small threads come in order from
+/// the index; large ones, of which a user has few, are sorted; the two are merged.
 const PLACES: &str = "\
-(select m.activity_at, m.thread_id from member m \
+(select m.activity_at as at, m.thread_id as id from member m \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is not null \
    and (m.activity_at, m.thread_id) < ($2, $3) \
- order by m.activity_at desc, m.thread_id desc limit $4) \
+ order by m.activity_at desc, m.thread_id desc limit $4 + $5) \
 union all \
 (select t.last_message_at, t.id from member m join thread t on t.id = m.thread_id \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is null and (t.last_message_at, t.id) < ($2, $3) \
- order by t.last_message_at desc, t.id desc limit $4)";
+ order by t.last_message_at desc, t.id desc limit $4 + $5) \
+order by at desc, id desc limit $4 offset $5";
 
-/// The same for threads about objects of one kind, which argument 5 names.
+/// The same for threads about objects of one kind, which argument 6 names.
 const PLACES_OF_KIND: &str = "\
-(select m.activity_at, m.thread_id from member m join thread t on t.id = m.thread_id \
+(select m.activity_at as at, m.thread_id as id from member m join thread t on t.id = m.thread_id \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is not null \
-   and (m.activity_at, m.thread_id) < ($2, $3) and t.context_kind = $5 \
- order by m.activity_at desc, m.thread_id desc limit $4) \
+   and (m.activity_at, m.thread_id) < ($2, $3) and t.context_kind = $6 \
+ order by m.activity_at desc, m.thread_id desc limit $4 + $5) \
 union all \
 (select t.last_message_at, t.id from member m join thread t on t.id = m.thread_id \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is null and (t.last_message_at, t.id) < ($2, $3) \
-   and t.context_kind = $5 \
- order by t.last_message_at desc, t.id desc limit $4)";
+   and t.context_kind = $6 \
+ order by t.last_message_at desc, t.id desc limit $4 + $5) \
+order by at desc, id desc limit $4 offset $5";
 
-/// The same within the threads about one object, which are looked up by it: arguments 5 to 8 are its kind and id and
+/// The same within the threads about one object, which are looked up by it: arguments 6 to 9 are its kind and id and
 /// those of its parent.
 const PLACES_ABOUT: &str = "\
 select t.last_message_at, t.id from thread t join member m on m.thread_id = t.id and m.user_id = $1 \
-where t.context_kind = $5 and t.context_id = $6 \
-  and t.parent_kind is not distinct from $7 and t.parent_id is not distinct from $8 \
+where t.context_kind = $6 and t.context_id = $7 \
+  and t.parent_kind is not distinct from $8 and t.parent_id is not distinct from $9 \
   and m.standing = 0 and (t.last_message_at, t.id) < ($2, $3) \
-order by t.last_message_at desc, t.id desc limit $4";
+order by t.last_message_at desc, t.id desc limit $4 offset $5";
 
 const THREADS: &str = concat!("select ", thread_columns!(), " from thread t where t.id = any($1)");
 
@@ -60,12 +62,17 @@ const MEMBERS: &str = concat!(
     " join member m on m.thread_id = t.id and m.user_id <> $2",
 );
 
+/// Arguments: the threads in order, the user, how many bytes of text. Large texts are kept apart from their rows, and
+/// what is left out is not read.
 const LAST_MESSAGES: &str = concat!(
     "select ",
     message_columns!(),
-    " from unnest($1::uuid[]) j (id) join thread t on t.id = j.id",
+    " from (select x.*, sum(octet_length(x.body)) over",
+    " (order by j.place rows between unbounded preceding and 1 preceding) as above",
+    " from unnest($1::uuid[]) with ordinality j (id, place) join thread t on t.id = j.id",
     " join member m on m.thread_id = t.id and m.user_id = $2",
-    " join message x on x.thread_id = t.id and x.seq = t.last_seq where x.seq > m.visible_from",
+    " join message x on x.thread_id = t.id and x.seq = t.last_seq where x.seq > m.visible_from) x",
+    " where coalesce(x.above, 0) < $3",
 );
 
 const DELETED: &str = "select m.thread_id, (select count(*) from message d where d.thread_id = m.thread_id \
@@ -112,7 +119,10 @@ pub(crate) async fn threads_of(
         }
         details.members.entry(row.thread_id).or_default().push(row);
     }
-    let last = sqlx::query_as::<_, MessageRow>(LAST_MESSAGES).bind(&ids).bind(user.as_str());
+    let last = sqlx::query_as::<_, MessageRow>(LAST_MESSAGES)
+        .bind(&ids)
+        .bind(user.as_str())
+        .bind(i64::from(page.limit.text_bytes()));
     for row in reader.all(last).await? {
         details.last_messages.insert(row.thread_id, row.message()?);
     }
@@ -127,14 +137,17 @@ pub(crate) async fn threads_of(
 async fn places(reader: &mut Reader, user: &UserId, page: &ThreadPage) -> Result<Vec<Uuid>, StoreError> {
     let (activity, id) =
         page.below.map_or(TOP, |place| (place.activity_at.as_millis(), *place.thread.as_uuid()));
-    let wanted = i64::from(page.skip).saturating_add(i64::from(page.limit.get()));
     let sql = match &page.about {
         Some(About::Object(_)) => PLACES_ABOUT,
         Some(About::Kind(_)) => PLACES_OF_KIND,
         None => PLACES,
     };
-    let query =
-        sqlx::query_as::<_, (i64, Uuid)>(sql).bind(user.as_str()).bind(activity).bind(id).bind(wanted);
+    let query = sqlx::query_as::<_, (i64, Uuid)>(sql)
+        .bind(user.as_str())
+        .bind(activity)
+        .bind(id)
+        .bind(i64::from(page.limit.get()))
+        .bind(i64::from(page.skip));
     let query = match &page.about {
         None => query,
         Some(About::Kind(kind)) => query.bind(kind.as_str()),
@@ -144,11 +157,7 @@ async fn places(reader: &mut Reader, user: &UserId, page: &ThreadPage) -> Result
             .bind(object.parent.as_ref().map(|(kind, _)| kind.as_str()))
             .bind(object.parent.as_ref().map(|(_, id)| id.as_str())),
     };
-    let mut places = reader.all(query).await?;
-    places.sort_unstable_by(|one, other| other.cmp(one));
-    let size = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
-    let page_of = places.into_iter().skip(size(page.skip)).take(size(page.limit.get()));
-    Ok(page_of.map(|(_, id)| id).collect())
+    Ok(reader.all(query).await?.into_iter().map(|(_, id)| id).collect())
 }
 
 impl Details {

@@ -7,6 +7,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::TryStreamExt;
 use sqlx::postgres::{PgArguments, PgConnectOptions, PgRow};
 use sqlx::query::QueryAs;
 use sqlx::{Connection, Executor, FromRow, PgConnection, Postgres};
@@ -96,13 +97,29 @@ impl Readers {
     }
 }
 
+/// How many rows are taken before other tasks have their turn.
+const ROWS_AT_ONCE: usize = 32;
+
 impl Reader {
     /// All rows that a query finds.
     pub(crate) async fn all<R>(&mut self, query: Query<'_, R>) -> Result<Vec<R>, StoreError>
     where
         R: Send + Unpin + for<'r> FromRow<'r, PgRow>,
     {
-        let found = within(self.home.config.answer_max(), query.fetch_all(&mut self.connection)).await;
+        let connection = &mut self.connection;
+        let reading = async {
+            let mut found = query.fetch(connection);
+            let mut rows = Vec::new();
+            while let Some(row) = found.try_next().await? {
+                rows.push(row);
+                // Many rows that are there already would be taken in one go: others have their turn too.
+                if rows.len().is_multiple_of(ROWS_AT_ONCE) {
+                    tokio::task::yield_now().await;
+                }
+            }
+            Ok(rows)
+        };
+        let found = within(self.home.config.answer_max(), reading).await;
         self.judged(found)
     }
 

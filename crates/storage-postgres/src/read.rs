@@ -55,17 +55,27 @@ const SUMMARIES: &str = concat!(
 
 const MESSAGE: &str = concat!("select ", message_columns!(), " from message x where x.id = $1");
 
-const NEWEST: &str = concat!(
-    "select ",
-    message_columns!(),
-    " from message x where x.thread_id = $1 and x.seq > $2 and x.seq < $3 order by x.seq desc limit $4",
-);
+/// A page of messages from one end: arguments are the thread, the bounds, how many rows, and how many bytes of text.
+/// Large texts are kept apart from their rows, and what is left out is not read.
+macro_rules! page {
+    ($order:literal) => {
+        concat!(
+            "select ",
+            message_columns!(),
+            " from (select x.*, sum(octet_length(x.body)) over (order by x.seq ",
+            $order,
+            " rows between unbounded preceding and 1 preceding) as above",
+            " from (select * from message x where x.thread_id = $1 and x.seq > $2 and x.seq < $3",
+            " order by x.seq ",
+            $order,
+            " limit $4) x) x where coalesce(x.above, 0) < $5 order by x.seq ",
+            $order,
+        )
+    };
+}
 
-const OLDEST: &str = concat!(
-    "select ",
-    message_columns!(),
-    " from message x where x.thread_id = $1 and x.seq > $2 and x.seq < $3 order by x.seq limit $4",
-);
+const NEWEST: &str = page!("desc");
+const OLDEST: &str = page!("asc");
 
 /// Halves the range of seqs until one is left: times never run backwards within a thread. The limit keeps the planner
 /// from reading the whole thread for one join.
@@ -166,7 +176,8 @@ impl MessageRepository for PgStore {
             .bind(*thread.as_uuid())
             .bind(signed(page.after.get()))
             .bind(page.before.map_or(i64::MAX, |before| signed(before.get())))
-            .bind(i64::from(page.limit.get()));
+            .bind(i64::from(page.limit.get()))
+            .bind(i64::from(page.limit.text_bytes()));
         let mut reader = self.readers.take().await?;
         let mut rows = reader.all(query).await?;
         reader.done().await;

@@ -10,32 +10,34 @@ use tidings_domain::page::{About, ENTRY_MEMBERS_MAX, ThreadEntry, ThreadPage};
 use tidings_domain::thread::Thread;
 
 use crate::SqliteStore;
+use crate::error::store_error;
 use crate::load::json;
 use crate::read::{by_arrival, script, shaped};
 use crate::rows::{MemberRow, MessageRow, ThreadRow, member_columns, message_columns, thread_columns};
 
-/// Arguments: user, activity and id of the place above, how many, and the kind of the objects or null. Small threads
-/// come in order from the index, large ones, of which a user has few, are sorted.
+/// Arguments: user, activity and id of the place above, how many, how many to pass over, and the kind of the objects or
+/// null. Small threads come in order from the index, large ones, of which a user has few, are sorted; the two are merged.
 const PLACES: &str = "\
 select m.thread, m.activity_at, m.thread_id from member m cross join thread t on t.number = m.thread \
 where m.user_id = $1 and m.standing = 0 and m.activity_at is not null \
-  and (m.activity_at, m.thread_id) < ($2, $3) and ($5 is null or t.context_kind = $5) \
-order by m.activity_at desc, m.thread_id desc limit $4; \
+  and (m.activity_at, m.thread_id) < ($2, $3) and ($6 is null or t.context_kind = $6) \
+union all \
 select t.number, t.last_message_at, t.id from member m cross join thread t on t.number = m.thread \
 where m.user_id = $1 and m.standing = 0 and m.activity_at is null \
-  and (t.last_message_at, t.id) < ($2, $3) and ($5 is null or t.context_kind = $5) \
-order by t.last_message_at desc, t.id desc limit $4;";
+  and (t.last_message_at, t.id) < ($2, $3) and ($6 is null or t.context_kind = $6) \
+order by 2 desc, 3 desc limit $4 offset $5";
 
-/// The same within the threads about one object, which are looked up by it: arguments 5 to 8 are its kind and id and
+/// The same within the threads about one object, which are looked up by it: arguments 6 to 9 are its kind and id and
 /// those of its parent.
 const PLACES_ABOUT: &str = "\
 select t.number, t.last_message_at, t.id \
 from thread t cross join member m on m.thread = t.number and m.user_id = $1 \
-where t.context_kind = $5 and t.context_id = $6 and t.parent_kind is $7 and t.parent_id is $8 \
+where t.context_kind = $6 and t.context_id = $7 and t.parent_kind is $8 and t.parent_id is $9 \
   and m.standing = 0 and (t.last_message_at, t.id) < ($2, $3) \
-order by t.last_message_at desc, t.id desc limit $4";
+order by t.last_message_at desc, t.id desc limit $4 offset $5";
 
-/// Arguments: the numbers of the threads, the user, [`ENTRY_MEMBERS_MAX`].
+/// Arguments: the numbers of the threads, the user, [`ENTRY_MEMBERS_MAX`], how many bytes of text. The length of a text
+/// stands in its row, so that a text that is left out is not read.
 const DETAILS: &str = concat!(
     "select ",
     thread_columns!(),
@@ -47,11 +49,16 @@ const DETAILS: &str = concat!(
     member_columns!(),
     " from json_each($1) j cross join thread t on t.number = j.value",
     " cross join member m on m.thread = t.number where t.member_count <= $3;",
-    "select ",
-    message_columns!(),
+    "with sized as (select x.number, j.key as place, octet_length(x.body) as bytes",
     " from json_each($1) j cross join thread t on t.number = j.value",
     " cross join member m on m.thread = t.number and m.user_id = $2",
-    " cross join message x on x.thread = t.number and x.seq = t.last_seq where x.seq > m.visible_from;",
+    " cross join message x on x.thread = t.number and x.seq = t.last_seq where x.seq > m.visible_from),",
+    " above as (select number, sum(bytes) over",
+    " (order by place rows between unbounded preceding and 1 preceding) as bytes from sized)",
+    " select ",
+    message_columns!(),
+    " from above cross join message x on x.number = above.number",
+    " cross join thread t on t.number = x.thread where coalesce(above.bytes, 0) < $4;",
     "select m.thread, (select count(*) from message d where d.thread = m.thread and d.deleted_at is not null",
     " and d.seq > max(m.read_seq, m.visible_from))",
     " from json_each($1) j cross join member m on m.thread = j.value and m.user_id = $2;",
@@ -83,8 +90,11 @@ pub(crate) async fn threads_of(
     if numbers.is_empty() {
         return Ok(Vec::new());
     }
-    let query =
-        sqlx::query(DETAILS).bind(json(&numbers)?).bind(user.as_str()).bind(i64::from(ENTRY_MEMBERS_MAX));
+    let query = sqlx::query(DETAILS)
+        .bind(json(&numbers)?)
+        .bind(user.as_str())
+        .bind(i64::from(ENTRY_MEMBERS_MAX))
+        .bind(i64::from(page.limit.text_bytes()));
     let mut details = Details::default();
     script(&mut moment, query, |statement, row| {
         match statement {
@@ -125,12 +135,16 @@ async fn places(
         Some(place) => (place.activity_at.as_millis(), place.thread.as_uuid().as_bytes().to_vec()),
         None => (TOP.0, TOP.1.to_vec()),
     };
-    let wanted = i64::from(page.skip).saturating_add(i64::from(page.limit.get()));
     let sql = match &page.about {
         Some(About::Object(_)) => PLACES_ABOUT,
         Some(About::Kind(_)) | None => PLACES,
     };
-    let query = sqlx::query(sql).bind(user.as_str()).bind(activity).bind(id).bind(wanted);
+    let query = sqlx::query_as::<_, (i64, i64, Vec<u8>)>(sql)
+        .bind(user.as_str())
+        .bind(activity)
+        .bind(id)
+        .bind(i64::from(page.limit.get()))
+        .bind(i64::from(page.skip));
     let query = match &page.about {
         None => query.bind(None::<&str>),
         Some(About::Kind(kind)) => query.bind(kind.as_str()),
@@ -140,17 +154,8 @@ async fn places(
             .bind(object.parent.as_ref().map(|(kind, _)| kind.as_str()))
             .bind(object.parent.as_ref().map(|(_, id)| id.as_str())),
     };
-    let mut places: Vec<(i64, Vec<u8>, i64)> = Vec::new();
-    script(moment, query, |_, row| {
-        let (number, activity, id) = shaped(row)?;
-        places.push((activity, id, number));
-        Ok(())
-    })
-    .await?;
-    places.sort_unstable_by(|one, other| other.cmp(one));
-    let size = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
-    let page_of = places.into_iter().skip(size(page.skip)).take(size(page.limit.get()));
-    Ok(page_of.map(|(_, _, number)| number).collect())
+    let places = query.fetch_all(moment).await.map_err(|error| store_error(&error))?;
+    Ok(places.into_iter().map(|(number, ..)| number).collect())
 }
 
 impl Details {

@@ -226,7 +226,7 @@ pub(crate) struct MessageRow {
     number: i64,
     id: Vec<u8>,
     thread_id: Vec<u8>,
-    seq: i64,
+    pub(crate) seq: i64,
     modseq: i64,
     sender: Option<String>,
     sender_role: Option<String>,
@@ -241,6 +241,13 @@ pub(crate) struct MessageRow {
 }
 
 impl MessageRow {
+    /// Whether a page has room for the text; the one that uses up the last of it may be longer.
+    pub(crate) fn takes_room(&self, room: &mut i64) -> bool {
+        let is_left = *room > 0;
+        *room = room.saturating_sub(i64::try_from(self.body.len()).unwrap_or(i64::MAX));
+        is_left
+    }
+
     pub(crate) fn message(&self) -> Result<Message, StoreError> {
         let author = match both(self.sender.as_ref(), self.sender_role.as_ref(), "half an author")? {
             None => Author::System,

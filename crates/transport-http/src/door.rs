@@ -20,6 +20,8 @@ use tidings_domain::ports::{Budget, TokenVerifier, TooMany};
 use tidings_domain::user::Identity;
 use tidings_wire::{AuthFailure, Method, Problem, Refusal, Reply, RestRequest};
 
+use crate::in_flight::TRY_AGAIN_MS;
+
 /// How long a request body may take to arrive.
 pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -121,6 +123,9 @@ pub(crate) enum Failed {
     TooLarge { bytes_max: usize },
     TooMany(TooMany),
     Unavailable,
+    /// There is no room for the answer.
+    Busy,
+    Internal,
 }
 
 impl Failed {
@@ -134,7 +139,8 @@ impl Failed {
             Self::Refused(refusal) => Problem::Refused(refusal),
             Self::TooLarge { bytes_max } => Problem::TooLarge { bytes_max: *bytes_max },
             Self::TooMany(many) => Problem::TooMany { retry_after_s: many.retry_after_ms.div_ceil(1_000) },
-            Self::Unavailable => Problem::Unavailable,
+            Self::Unavailable | Self::Busy => Problem::Unavailable,
+            Self::Internal => Problem::Internal,
         }
     }
 }
@@ -142,8 +148,14 @@ impl Failed {
 /// The reply to a request that failed; with the time after which to try again, if there is one.
 pub(crate) fn failure(reply: Reply, failed: &Failed) -> Response {
     let mut response = response(reply);
-    if let Failed::TooMany(many) = failed {
-        retry_after(&mut response, *many);
+    match failed {
+        Failed::TooMany(many) => retry_after(&mut response, *many),
+        Failed::Busy => retry_after(&mut response, TooMany { retry_after_ms: TRY_AGAIN_MS }),
+        Failed::Unauthenticated(_)
+        | Failed::Refused(_)
+        | Failed::TooLarge { .. }
+        | Failed::Unavailable
+        | Failed::Internal => {}
     }
     response
 }

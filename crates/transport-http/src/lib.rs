@@ -22,15 +22,23 @@
 //! }
 //! ```
 //!
+//! Answers are bounded in memory: long ones are read and written piece by piece as the client takes them, and what is in
+//! flight is limited for each user and for all of them together ([`InFlight`]). A client that takes nothing, or next to
+//! nothing, holds its share until its connection is closed, which is the business of whoever accepts connections.
+//!
 //! It sets no timeouts on connections and request heads and no CORS headers: those belong to the service around it. How
 //! often something may be done it asks the [`Limiter`](tidings_domain::ports::Limiter) of the messaging service, about
 //! strangers only when it is told the [`ClientAddress`]; a refusal has status 429 and a `Retry-After`.
 
+mod answer;
 mod door;
 mod host;
+mod in_flight;
 mod meters;
 mod rest;
 
+pub use answer::CURSOR_PAGE_BYTES;
 pub use door::{BODY_TIMEOUT, ClientAddress};
 pub use host::host_router;
-pub use rest::{BODY_BYTES_MAX, router};
+pub use in_flight::{InFlight, InFlightLimits};
+pub use rest::{BODY_BYTES_MAX, router, router_within};

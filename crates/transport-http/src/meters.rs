@@ -3,6 +3,7 @@
 //! | name | what |
 //! |---|---|
 //! | `tidings_sends_total` | `via="rest"`, `outcome`: stored, duplicate, refused (the sender's doing), failed (ours) |
+//! | `tidings_in_flight_refused_total` | requests refused because too much was in flight; `of`: user, all |
 //! | `tidings_send_seconds` | `via="rest"`: from a decoded request to its durable answer |
 
 use std::time::Duration;

@@ -15,11 +15,16 @@ use tidings_domain::user::Actor;
 use tidings_wire::{AuthFailure, Dialect, Problem, Route};
 use tokio::time::Instant;
 
+use crate::answer::{Answering, charge};
 use crate::door::{Failed, failure, filter, identify, opened, read, response, retry_after, unpanicked};
+use crate::in_flight::InFlight;
 use crate::meters::SendMeters;
 
 /// The largest request body, in bytes: a message of the largest size with every character escaped, and some room.
 pub const BODY_BYTES_MAX: usize = 256 * 1024;
+
+/// How many threads are passed over at the price of a request.
+const PASSED_OVER_PER_REQUEST: u32 = 1_000;
 
 /// What every handler of a dialect needs.
 #[derive(Debug, Clone)]
@@ -27,6 +32,7 @@ struct Mounted {
     dialect: &'static Dialect,
     messaging: Messaging,
     verifier: Arc<dyn TokenVerifier>,
+    in_flight: InFlight,
     sends: SendMeters,
 }
 
@@ -35,8 +41,21 @@ struct Mounted {
 /// Requests under a prefix that fit no route are answered in the dialect's own shape, and so is one whose handling
 /// panics: with the dialect's words for a mistake of ours. Requests that are under no prefix are left to the router
 /// that this one is merged into.
+///
+/// What is in flight is limited as in [`InFlightLimits`](crate::InFlightLimits) by default.
 pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> Router {
-    let mounted = Mounted { dialect, messaging, verifier, sends: SendMeters::new() };
+    router_within(dialect, messaging, verifier, &InFlight::default())
+}
+
+/// As [`router`], with limits on what is in flight that are shared with other routers.
+pub fn router_within(
+    dialect: &'static Dialect,
+    messaging: Messaging,
+    verifier: Arc<dyn TokenVerifier>,
+    in_flight: &InFlight,
+) -> Router {
+    let (in_flight, sends) = (in_flight.clone(), SendMeters::new());
+    let mounted = Mounted { dialect, messaging, verifier, in_flight, sends };
     let mut routes = Router::new();
     for route in dialect.routes {
         let mounted = mounted.clone();
@@ -57,6 +76,24 @@ pub fn router(dialect: &'static Dialect, messaging: Messaging, verifier: Arc<dyn
     })
 }
 
+/// Whether the command reads many rows.
+#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else there may be reads few")]
+const fn is_long_read(command: &Command) -> bool {
+    match command {
+        Command::ListThreads(_)
+        | Command::PageMessages(_)
+        | Command::FindThread(_)
+        | Command::UnreadAbout(_)
+        | Command::ListSummaries(_) => true,
+        _ => false,
+    }
+}
+
+/// As how many more requests a command counts that passes over threads: an index is walked through for them.
+fn passing_over(command: &Command) -> u32 {
+    if let Command::ListThreads(list) = command { list.page.skip / PASSED_OVER_PER_REQUEST } else { 0 }
+}
+
 impl Mounted {
     async fn handle(&self, route: &'static Route, request: Request) -> Response {
         match unpanicked(self.reply(route, request)).await {
@@ -73,11 +110,15 @@ impl Mounted {
         let (mut parts, body) = request.into_parts();
         // First who is asking: a stranger's body is not even read.
         let actor = self.actor(&parts).await?;
+        let place = self.in_flight.enter(&actor.user).await?;
         let body = read(body, BODY_BYTES_MAX).await?;
         let command = opened(&mut parts, &body, |request, _| (route.decode)(request)).await?;
         let is_send = matches!(command, Command::Send(_));
+        let reading = if is_long_read(&command) { Some(place.read().await?) } else { None };
+        charge(&self.messaging, &actor, passing_over(&command));
         let began = Instant::now();
         let result = self.messaging.execute(&actor, command).await;
+        drop(reading);
         if is_send {
             self.sends.sent(&result, began.elapsed());
         }
@@ -86,9 +127,14 @@ impl Mounted {
         {
             tracing::error!(%error, method = route.method.as_str(), route = route.path, "a request failed");
         }
-        let mut response = response((route.encode)(&actor, result.as_ref()));
-        if let Err(CommandError::Send(SendError::TooMany(many))) = &result {
-            retry_after(&mut response, *many);
+        let too_many = match &result {
+            Err(CommandError::Send(SendError::TooMany(many))) => Some(*many),
+            Ok(_) | Err(_) => None,
+        };
+        let (messaging, place) = (self.messaging.clone(), Arc::new(place));
+        let mut response = Answering { messaging, actor, route, place }.respond(result).await?;
+        if let Some(many) = too_many {
+            retry_after(&mut response, many);
         }
         Ok(response)
     }

@@ -25,6 +25,21 @@ pub(crate) fn json(payload: &impl Serialize) -> String {
     serde_json::to_string(payload).unwrap_or_else(|_| "null".to_owned())
 }
 
+/// JSON of many, with commas between them.
+pub(crate) fn items<T: Serialize>(payloads: impl Iterator<Item = T>) -> String {
+    let mut text = Vec::new();
+    for payload in payloads {
+        let end = text.len();
+        if end > 0 {
+            text.push(b',');
+        }
+        if serde_json::to_writer(&mut text, &payload).is_err() {
+            text.truncate(end);
+        }
+    }
+    String::from_utf8(text).unwrap_or_default()
+}
+
 /// A frame with those who hear it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outbound {

@@ -26,4 +26,4 @@ pub use dialect::{
 };
 pub use frame::{Audience, Frame, Outbound, Reach};
 pub use payload::Refusal;
-pub use rest::{Method, Problem, Reply, RestRequest, Route};
+pub use rest::{Method, Pieces, Problem, Reply, RestRequest, Route};

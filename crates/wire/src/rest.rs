@@ -99,27 +99,69 @@ pub struct Reply {
     pub status: u16,
     /// The type of the body.
     pub content_type: &'static str,
-    /// The JSON body; `None` is no body at all, without a content type.
+    /// The JSON body; `None` is no body at all, without a content type. With `pieces`, the first of them alone.
     pub body: Option<String>,
+    /// How the body is put together when it is written piece by piece.
+    pub pieces: Option<Pieces>,
 }
+
+/// A body that is written piece by piece, because its [`Outcome`] may be larger than what should be in memory at once:
+/// `start`, the pieces that are not empty with `separator` between them, `end`.
+#[derive(Debug, Clone, Copy)]
+pub struct Pieces {
+    /// What comes first.
+    pub start: &'static str,
+    /// What stands between two pieces.
+    pub separator: &'static str,
+    /// What comes last.
+    pub end: &'static str,
+    /// Writes a further piece: what a [`Rest`](tidings_domain::messaging::Rest) of the outcome came to.
+    pub piece: fn(&Actor, &Outcome) -> String,
+}
+
+impl PartialEq for Pieces {
+    fn eq(&self, other: &Self) -> bool {
+        (self.start, self.separator, self.end) == (other.start, other.separator, other.end)
+            && std::ptr::fn_addr_eq(self.piece, other.piece)
+    }
+}
+
+impl Eq for Pieces {}
 
 impl Reply {
     /// A reply with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        Self { status, content_type: "application/json; charset=utf-8", body: Some(json(body)) }
+        Self {
+            status,
+            content_type: "application/json; charset=utf-8",
+            body: Some(json(body)),
+            pieces: None,
+        }
+    }
+
+    /// A reply with a JSON array of which `items` are the first, without brackets. The others are written by `piece`, in
+    /// the same way.
+    #[must_use]
+    pub const fn array(status: u16, items: String, piece: fn(&Actor, &Outcome) -> String) -> Self {
+        Self {
+            status,
+            content_type: "application/json; charset=utf-8",
+            body: Some(items),
+            pieces: Some(Pieces { start: "[", separator: ",", end: "]", piece }),
+        }
     }
 
     /// A reply with a problem document (RFC 9457).
     #[must_use]
     pub fn problem(status: u16, document: &impl Serialize) -> Self {
-        Self { status, content_type: "application/problem+json", body: Some(json(document)) }
+        Self { status, content_type: "application/problem+json", body: Some(json(document)), pieces: None }
     }
 
     /// A reply without a body.
     #[must_use]
     pub const fn empty(status: u16) -> Self {
-        Self { status, content_type: "", body: None }
+        Self { status, content_type: "", body: None, pieces: None }
     }
 }
 

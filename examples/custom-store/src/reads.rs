@@ -59,7 +59,8 @@ impl ThreadRepository for TableStore {
             .collect();
         rows.sort_unstable_by_key(|(place, ..)| std::cmp::Reverse(*place));
         let rows = rows.into_iter().skip(count(page.skip)).take(count(page.limit.get()));
-        Ok(rows.map(|(_, thread, member)| tables.entry(thread, member)).collect())
+        let mut room = count(page.limit.text_bytes());
+        Ok(rows.map(|(_, thread, member)| tables.entry(thread, member, &mut room)).collect())
     }
 }
 
@@ -76,9 +77,16 @@ fn count(rows: u32) -> usize {
     usize::try_from(rows).unwrap_or(usize::MAX)
 }
 
+/// Whether a page has room for the text of a message; the one that uses up the last of it may be longer.
+fn has_room(room: &mut usize, message: &Message) -> bool {
+    let is_left = *room > 0;
+    *room = room.saturating_sub(message.body.as_str().len());
+    is_left
+}
+
 impl Tables {
     /// A row of a user's list.
-    fn entry(&self, thread: &Thread, member: &Member) -> ThreadEntry {
+    fn entry(&self, thread: &Thread, member: &Member, room: &mut usize) -> ThreadEntry {
         let everyone = thread.member_count <= ENTRY_MEMBERS_MAX;
         let newest = self.messages(thread.id).next_back().map(|row| &row.message);
         // The published formula. A store with an index counts the tombstones above the mark, and nothing else.
@@ -89,7 +97,9 @@ impl Tables {
             thread: thread.clone(),
             member: member.clone(),
             members: if everyone { self.members(thread.id).cloned().collect() } else { vec![member.clone()] },
-            last_message: newest.filter(|message| member.sees(message.seq)).cloned(),
+            last_message: newest
+                .filter(|message| member.sees(message.seq) && has_room(room, message))
+                .cloned(),
             unread: unread(thread.last_seq, above, u64::try_from(deleted).unwrap_or(u64::MAX)),
         }
     }
@@ -127,9 +137,11 @@ impl MessageRepository for TableStore {
         };
         let range = tables.messages(thread).map(|row| &row.message).filter(in_range);
         let limit = count(page.limit.get());
+        let mut room = count(page.limit.text_bytes());
+        let fits = |message: &&Message| has_room(&mut room, message);
         let mut rows: Vec<Message> = match page.from {
-            PageEnd::Oldest => range.take(limit).cloned().collect(),
-            PageEnd::Newest => range.rev().take(limit).cloned().collect(),
+            PageEnd::Oldest => range.take(limit).take_while(fits).cloned().collect(),
+            PageEnd::Newest => range.rev().take(limit).take_while(fits).cloned().collect(),
         };
         // Whichever end they were taken from, they are given by seq upwards.
         rows.sort_unstable_by_key(|message| message.seq);

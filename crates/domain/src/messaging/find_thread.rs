@@ -49,8 +49,9 @@ impl Messaging {
         actor: &Actor,
         context: ContextRef,
     ) -> Result<Vec<crate::page::ThreadEntry>, ReadError> {
-        let page =
-            ThreadPage { about: Some(About::Object(context)), below: None, skip: 0, limit: PageLimit::MAX };
+        // Nobody looks at the last messages.
+        let limit = PageLimit::MAX.with_text_bytes(0);
+        let page = ThreadPage { about: Some(About::Object(context)), below: None, skip: 0, limit };
         let mut entries = self.deps().threads.threads_of(&actor.user, &page).await?;
         entries.retain(|entry| actor.reaches(&entry.thread));
         Ok(entries)

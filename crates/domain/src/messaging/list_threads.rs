@@ -1,11 +1,12 @@
 //! Looking at threads: a page of one's own, or one of them.
 
 use super::Messaging;
+use super::reading_on::{LIST_TEXT_BYTES, ListRow, ThreadsRest, ThreadsView};
 use super::view::{self, ThreadView};
 use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::ThreadId;
 use crate::member::Member;
-use crate::page::ThreadPage;
+use crate::page::{ThreadEntry, ThreadPage};
 use crate::thread::Thread;
 use crate::user::Actor;
 
@@ -50,14 +51,22 @@ impl Classify for ReadError {
 }
 
 impl Messaging {
-    /// A page of the caller's threads, by latest activity first.
+    /// A page of the caller's threads, by latest activity first, as it is at one moment.
+    ///
+    /// Of a long page, and of one with long last messages, this is the first piece; the view's `rest` leads to the
+    /// others. So a list of large messages is never in memory as a whole.
     ///
     /// # Errors
     /// [`ReadError`].
-    pub async fn list_threads(&self, actor: &Actor, list: ListThreads) -> Result<Vec<ThreadView>, ReadError> {
-        let mut entries = self.deps().threads.threads_of(&actor.user, &list.page).await?;
+    pub async fn list_threads(&self, actor: &Actor, list: ListThreads) -> Result<ThreadsView, ReadError> {
+        let page = ThreadPage { limit: list.page.limit.with_text_bytes(LIST_TEXT_BYTES), ..list.page };
+        let mut entries = self.deps().threads.threads_of(&actor.user, &page).await?;
         entries.retain(|entry| actor.reaches(&entry.thread));
-        Ok(view::thread_views(self, entries).await?)
+        let lacking: Vec<bool> = entries.iter().map(ThreadEntry::lacks_last_message).collect();
+        let views = view::thread_views(self, entries).await?;
+        let row = |(view, lacks_last_message)| ListRow { view, lacks_last_message };
+        let rows = views.into_iter().zip(lacking).map(row).collect();
+        self.more_threads(actor, ThreadsRest(rows)).await
     }
 
     /// One thread that the caller takes part in.

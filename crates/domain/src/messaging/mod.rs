@@ -8,6 +8,7 @@ mod mark_read;
 mod notices;
 mod open_thread;
 mod page_messages;
+mod reading_on;
 mod send;
 mod summaries;
 mod view;
@@ -22,6 +23,7 @@ pub use mark_read::{Mark, MarkError, MarkRead, MarkTarget, Marked, OwnMessage};
 pub use notices::Round;
 pub use open_thread::{Founders, OpenError, OpenThread, Opened};
 pub use page_messages::{Before, PageMessages};
+pub use reading_on::{Extent, MessagesRest, Rest, ThreadsRest, ThreadsView};
 pub use send::{Send, SendError, SendMessage, Sent};
 pub use summaries::{AddSummary, ListSummaries, SummaryError};
 pub use view::{Listed, MessageView, MessagesView, ThreadView};
@@ -167,11 +169,11 @@ pub enum Outcome {
     Sent(Sent),
     /// Where the marker is now, and whether it moved.
     Marked(Marked),
-    /// The page of threads.
-    Threads(Vec<ThreadView>),
+    /// The page of threads, or its first piece.
+    Threads(ThreadsView),
     /// The thread.
     Thread(Box<ThreadView>),
-    /// The page of messages.
+    /// The page of messages, or its first piece.
     Messages(MessagesView),
     /// The thread that was found, if any.
     Found(Option<Box<ThreadView>>),

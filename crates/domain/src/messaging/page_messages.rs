@@ -4,18 +4,15 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{MessageView, MessagesView, Messaging, ReadError};
-use crate::error::StoreError;
+use super::reading_on::{Extent, MessagesRest, PIECE_TEXT_BYTES};
 use crate::id::{ThreadId, UserId};
+use crate::member::Member;
 use crate::message::Message;
 use crate::page::{MessagePage, PageEnd, PageLimit};
 use crate::seq::Seq;
+use crate::thread::Thread;
 use crate::time::Timestamp;
 use crate::user::{Actor, User};
-
-/// A page is cut short once its texts have so many bytes; its reader asks on from where it ends.
-const PAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// How many messages are read at once.
-const PIECE_ROWS: u32 = 100;
 
 /// Asks for messages of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,6 +29,8 @@ pub struct PageMessages {
     pub skip: u64,
     /// How many.
     pub limit: PageLimit,
+    /// Whether the answer may end before the page does.
+    pub extent: Extent,
 }
 
 /// An upper bound for a page of messages.
@@ -46,6 +45,9 @@ pub enum Before {
 impl Messaging {
     /// Messages that the caller may see, by seq upwards. Messages are numbered without gaps, so passing over a page
     /// is arithmetic and costs nothing.
+    ///
+    /// Of a page with long texts this is the first piece, from the end that is taken; the view's `rest` leads to the
+    /// others. So a page of large messages is never in memory as a whole.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -63,44 +65,60 @@ impl Messaging {
             PageEnd::Oldest => after = Seq::new(after.get().saturating_add(ask.skip)),
         }
         let page = MessagePage { after, before: Some(before), from: ask.from, limit: ask.limit };
-        let found = self.bounded(thread.id, page).await?;
+        self.piece(thread, &member, MessagesRest { thread: ask.thread, page, extent: ask.extent, members }).await
+    }
+
+    /// The next piece of a page. Membership is looked at again: whoever was removed meanwhile sees no more. Read marks
+    /// are those of the beginning, so that the pieces agree.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(super) async fn more_messages(
+        &self,
+        actor: &Actor,
+        mut rest: MessagesRest,
+    ) -> Result<MessagesView, ReadError> {
+        let (thread, member, _) = self.seen_by(actor, rest.thread).await?;
+        rest.page.after = rest.page.after.max(member.visible_from);
+        self.piece(thread, &member, rest).await
+    }
+
+    async fn piece(
+        &self,
+        thread: Thread,
+        viewer: &Member,
+        mut rest: MessagesRest,
+    ) -> Result<MessagesView, ReadError> {
+        let page = &mut rest.page;
+        let before = page.before.unwrap_or_else(|| thread.last_seq.next());
+        let is_empty = |page: &MessagePage| page.before.is_some_and(|before| before <= page.after.next());
+        let found = if is_empty(page) {
+            Vec::new()
+        } else {
+            let limit = page.limit.with_text_bytes(PIECE_TEXT_BYTES);
+            self.deps().messages.page(thread.id, &MessagePage { limit, ..*page }).await?
+        };
+        let read = u32::try_from(found.len()).unwrap_or(u32::MAX);
+        let left = page.limit.get().saturating_sub(read);
+        if let (Some(oldest), Some(newest)) = (found.first(), found.last()) {
+            match page.from {
+                PageEnd::Newest => page.before = Some(oldest.seq),
+                PageEnd::Oldest => page.after = newest.seq,
+            }
+        }
+        let is_last = found.is_empty() || left == 0 || is_empty(page);
+        page.limit = PageLimit::clamped(left);
         let first = found.first().map_or(before, |message| message.seq);
-        let has_older = first > member.visible_from.next();
+        let has_older = first > viewer.visible_from.next();
         let senders = self.senders(&found).await?;
         let messages = found
             .into_iter()
             .map(|message| {
                 let sender = message.author.user().and_then(|user| senders.get(user)).map(Arc::clone);
-                MessageView::of(message, sender, &members)
+                MessageView::of(message, sender, &rest.members)
             })
             .collect();
-        Ok(MessagesView { thread, messages, has_older })
-    }
-
-    /// The messages of a page, up to [`PAGE_BYTES_MAX`], read in pieces so that no page of large messages is ever in
-    /// memory as a whole.
-    async fn bounded(&self, thread: ThreadId, mut page: MessagePage) -> Result<Vec<Message>, StoreError> {
-        let mut pieces: Vec<Vec<Message>> = Vec::new();
-        let (mut left, mut bytes) = (page.limit.get(), 0);
-        while left > 0
-            && bytes < PAGE_BYTES_MAX
-            && page.before.is_none_or(|before| before > page.after.next())
-        {
-            page.limit = PageLimit::clamped(left.min(PIECE_ROWS));
-            let piece = self.deps().messages.page(thread, &page).await?;
-            let (Some(oldest), Some(newest)) = (piece.first(), piece.last()) else { break };
-            match page.from {
-                PageEnd::Newest => page.before = Some(oldest.seq),
-                PageEnd::Oldest => page.after = newest.seq,
-            }
-            bytes += piece.iter().map(|message| message.body.as_str().len()).sum::<usize>();
-            left = left.saturating_sub(u32::try_from(piece.len()).unwrap_or(u32::MAX));
-            pieces.push(piece);
-        }
-        if page.from == PageEnd::Newest {
-            pieces.reverse();
-        }
-        Ok(pieces.into_iter().flatten().collect())
+        Ok(MessagesView { thread, messages, has_older, rest: (!is_last).then_some(rest) })
     }
 
     async fn senders(&self, messages: &[Message]) -> Result<HashMap<UserId, Arc<User>>, ReadError> {

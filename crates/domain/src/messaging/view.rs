@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Messaging;
+use super::reading_on::MessagesRest;
 use crate::context::{Context, ContextRef};
 use crate::error::StoreError;
 use crate::id::UserId;
@@ -96,6 +97,8 @@ pub struct MessagesView {
     pub messages: Vec<MessageView>,
     /// Whether there are older ones that the viewer may see.
     pub has_older: bool,
+    /// What is left of the page.
+    pub rest: Option<MessagesRest>,
 }
 
 /// A thread outside of a list.

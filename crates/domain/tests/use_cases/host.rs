@@ -173,7 +173,7 @@ fn who_was_removed_cannot_come_back_read_or_write() {
         assert_eq!(sent.unwrap_err(), SendError::NotAMember);
         assert_eq!(messaging.view_thread(&bob, thread).await.unwrap_err(), ReadError::NotAMember);
         let page = ThreadPage { about: None, below: None, skip: 0, limit: PageLimit::MAX };
-        assert!(messaging.list_threads(&bob, ListThreads { page }).await.unwrap().is_empty());
+        assert!(messaging.list_threads(&bob, ListThreads { page }).await.unwrap().threads.is_empty());
         assert_eq!(fixture.member(thread, BOB).await.unwrap().standing, Standing::Removed);
         assert_eq!(fixture.messages(thread).await.len(), 1);
         // The other one goes on.

@@ -1,67 +1,157 @@
-//! Pages of messages: bounded in bytes too, and none is lost between them.
+//! Pages: read in pieces of bounded size, and nothing is lost between them.
 
 use tidings_domain::id::ThreadId;
-use tidings_domain::messaging::{Before, MessagesView, Messaging, PageMessages};
-use tidings_domain::page::{PageEnd, PageLimit};
-use tidings_domain::seq::Seq;
+use tidings_domain::member::Standing;
+use tidings_domain::messaging::{
+    Before, Extent, ListThreads, MessagesView, Messaging, Outcome, PageMessages, ReadError, Rest, ThreadsView,
+};
+use tidings_domain::page::{PageEnd, PageLimit, ThreadPage};
 use tidings_domain::text::BODY_CHARS_MAX;
 use tidings_domain::time::Timestamp;
-use tidings_testkit::{ALICE, BOB};
+use tidings_testkit::{ALICE, BOB, Fixture, keeping_member};
 
 use crate::world::{on_a_store, sends};
 
-/// More than this in texts is in no answer: a page's limit, and the piece that passed it.
-const ANSWER_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// More than this in texts is in no piece of an answer: a piece's limit, and the text that passed it.
+const PIECE_BYTES_MAX: usize = 64 * 1024 + 40 * 1024;
 
-async fn page(
-    messaging: &Messaging,
-    thread: ThreadId,
-    after: Option<Seq>,
-    before: Option<Seq>,
-    from: PageEnd,
-) -> MessagesView {
-    let before = before.map(Before::Seq);
-    let ask = PageMessages { thread, after, before, from, skip: 0, limit: PageLimit::MAX };
-    messaging.page_messages(&BOB.actor(), ask).await.unwrap()
+fn ask(thread: ThreadId, from: PageEnd) -> PageMessages {
+    let (limit, extent) = (PageLimit::MAX, Extent::Whole);
+    PageMessages { thread, after: None, before: None, from, skip: 0, limit, extent }
+}
+
+fn seqs(view: &MessagesView) -> Vec<u64> {
+    view.messages.iter().map(|shown| shown.message.seq.get()).collect()
+}
+
+fn bytes(view: &MessagesView) -> usize {
+    view.messages.iter().map(|shown| shown.message.body.as_str().len()).sum()
+}
+
+async fn more(messaging: &Messaging, view: &mut MessagesView) -> Option<MessagesView> {
+    let rest = view.rest.take()?;
+    match messaging.read_on(&BOB.actor(), Rest::Messages(rest)).await.unwrap() {
+        Outcome::Messages(view) => Some(view),
+        other => panic!("another kind of answer: {other:?}"),
+    }
+}
+
+async fn more_threads(messaging: &Messaging, view: &mut ThreadsView) -> Option<ThreadsView> {
+    let rest = view.rest.take()?;
+    match messaging.read_on(&BOB.actor(), Rest::Threads(rest)).await.unwrap() {
+        Outcome::Threads(view) => Some(view),
+        other => panic!("another kind of answer: {other:?}"),
+    }
+}
+
+/// So many messages, most of them as large as there are.
+async fn many(fixture: &Fixture, count: usize) -> ThreadId {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let large = "😀".repeat(BODY_CHARS_MAX);
+    for n in 0..count {
+        fixture.says(thread, ALICE, if n % 9 == 4 { "small" } else { &large }).await;
+    }
+    thread
 }
 
 #[test]
-fn pages_of_large_messages_are_cut_and_meet() {
+fn pages_of_large_messages_come_in_pieces_and_are_whole() {
     on_a_store(async |fixture| {
         let messaging = fixture.messaging();
-        let thread = fixture.opened(&[ALICE, BOB]).await.id;
-        let large = "😀".repeat(BODY_CHARS_MAX);
-        for n in 0..320 {
-            fixture.says(thread, ALICE, if n % 9 == 4 { "small" } else { &large }).await;
+        let thread = many(&fixture, 120).await;
+        for from in [PageEnd::Newest, PageEnd::Oldest] {
+            let mut view = messaging.page_messages(&BOB.actor(), ask(thread, from)).await.unwrap();
+            let (mut all, mut pieces) = (Vec::new(), 0);
+            loop {
+                assert!(bytes(&view) <= PIECE_BYTES_MAX, "{} bytes", bytes(&view));
+                let place = if from == PageEnd::Newest { 0 } else { all.len() };
+                all.splice(place..place, seqs(&view));
+                assert_eq!(view.has_older, seqs(&view)[0] > 1);
+                pieces += 1;
+                match more(&messaging, &mut view).await {
+                    Some(next) => view = next,
+                    None => break,
+                }
+            }
+            assert_eq!(all, (1..=120).collect::<Vec<_>>(), "{from:?}");
+            assert!(pieces > 10, "so much does not fit in few");
         }
-        let seqs = |view: &MessagesView| -> Vec<u64> {
-            view.messages.iter().map(|shown| shown.message.seq.get()).collect()
-        };
-        let bytes = |view: &MessagesView| -> usize {
-            view.messages.iter().map(|shown| shown.message.body.as_str().len()).sum()
-        };
-        let (mut back, mut before, mut pages) = (Vec::new(), None, 0);
-        loop {
-            let view = page(&messaging, thread, None, before, PageEnd::Newest).await;
-            assert!(bytes(&view) <= ANSWER_BYTES_MAX, "{} bytes", bytes(&view));
-            back.splice(0..0, seqs(&view));
-            before = view.messages.first().map(|shown| shown.message.seq);
-            pages += 1;
-            if !view.has_older {
-                break;
+    });
+}
+
+/// Page numbers count messages, not bytes: each page goes on where the one before it ended.
+#[test]
+fn numbered_pages_of_large_messages_meet() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let thread = many(&fixture, 100).await;
+        let mut all = Vec::new();
+        for skip in [0, 30, 60, 90, 120] {
+            let asked = PageMessages { skip, limit: PageLimit::clamped(30), ..ask(thread, PageEnd::Newest) };
+            let mut view = messaging.page_messages(&BOB.actor(), asked).await.unwrap();
+            all.splice(0..0, seqs(&view));
+            while let Some(next) = more(&messaging, &mut view).await {
+                all.splice(0..0, seqs(&next));
+                view = next;
             }
         }
-        assert!(pages > 1, "so much does not fit in one");
-        assert_eq!(back, (1..=320).collect::<Vec<_>>());
-        let (mut on, mut after) = (Vec::new(), None);
-        loop {
-            let view = page(&messaging, thread, after, None, PageEnd::Oldest).await;
-            assert!(bytes(&view) <= ANSWER_BYTES_MAX);
-            let Some(last) = view.messages.last() else { break };
-            after = Some(last.message.seq);
-            on.extend(seqs(&view));
+        assert_eq!(all, (1..=100).collect::<Vec<_>>());
+    });
+}
+
+#[test]
+fn whoever_is_removed_meanwhile_reads_no_further() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let thread = many(&fixture, 30).await;
+        let asked = ask(thread, PageEnd::Newest);
+        let mut view = messaging.page_messages(&BOB.actor(), asked).await.unwrap();
+        let mut view = more(&messaging, &mut view).await.unwrap();
+        fixture.does(keeping_member(thread, BOB.id(), |bob| bob.standing = Standing::Removed)).await;
+        let rest = Rest::Messages(view.rest.take().unwrap());
+        assert_eq!(messaging.read_on(&BOB.actor(), rest).await.unwrap_err(), ReadError::NotAMember);
+    });
+}
+
+#[test]
+fn lists_with_large_last_messages_come_in_pieces_and_are_whole() {
+    on_a_store(async |fixture| {
+        let messaging = fixture.messaging();
+        let large = "😀".repeat(BODY_CHARS_MAX);
+        let mut threads = Vec::new();
+        for n in 0..40 {
+            fixture.clock.advance(1);
+            let thread = fixture.opened(&[ALICE, BOB]).await.id;
+            fixture.says(thread, ALICE, if n % 5 == 4 { "small" } else { &large }).await;
+            threads.push(thread);
         }
-        assert_eq!(on, back);
+        threads.reverse();
+        let page = ThreadPage { about: None, below: None, skip: 1, limit: PageLimit::clamped(37) };
+        let mut view = messaging.list_threads(&BOB.actor(), ListThreads { page }).await.unwrap();
+        // What goes up or is hidden meanwhile is in the list as it was when it was asked for, and is in it once.
+        fixture.says(threads[30], ALICE, "up").await;
+        fixture.does(keeping_member(threads[35], BOB.id(), |bob| bob.standing = Standing::Hidden)).await;
+        fixture.does(keeping_member(threads[36], BOB.id(), |bob| bob.standing = Standing::Removed)).await;
+        let (mut all, mut pieces) = (Vec::new(), 0);
+        loop {
+            let last = |shown: &tidings_domain::messaging::ThreadView| {
+                let listed = shown.listed.as_ref().unwrap();
+                listed.last_message.as_ref().map(|last| (last.message.seq.get(), last.message.body.as_str().len()))
+            };
+            let bytes: usize = view.threads.iter().filter_map(last).map(|(_, bytes)| bytes).sum();
+            assert!(bytes <= PIECE_BYTES_MAX, "{bytes} bytes");
+            all.extend(view.threads.iter().map(|shown| (shown.thread.id, last(shown).map(|(seq, _)| seq))));
+            pieces += 1;
+            match more_threads(&messaging, &mut view).await {
+                Some(next) => view = next,
+                None => break,
+            }
+        }
+        // The text of a thread that Bob was removed from is read no more.
+        let seen = |thread: &ThreadId| if *thread == threads[36] { None } else { Some(1) };
+        let expected: Vec<_> = threads[1..38].iter().map(|thread| (*thread, seen(thread))).collect();
+        assert_eq!(all, expected);
+        assert!(pieces > 10, "so much does not fit in few");
     });
 }
 
@@ -83,10 +173,10 @@ fn pages_of_small_messages_are_as_long_as_asked_for() {
             (150, 120, PageEnd::Oldest, 121, 250),
         ] {
             let limit = PageLimit::clamped(limit);
-            let ask = PageMessages { thread, after: None, before: None, from, skip, limit };
-            let view = messaging.page_messages(&BOB.actor(), ask).await.unwrap();
-            let seqs: Vec<u64> = view.messages.iter().map(|shown| shown.message.seq.get()).collect();
-            assert_eq!(seqs, (first..=last).collect::<Vec<_>>(), "{limit:?} {skip} {from:?}");
+            let asked = PageMessages { skip, limit, ..ask(thread, from) };
+            let view = messaging.page_messages(&BOB.actor(), asked).await.unwrap();
+            assert!(view.rest.is_none(), "so little is one piece");
+            assert_eq!(seqs(&view), (first..=last).collect::<Vec<_>>(), "{limit:?} {skip} {from:?}");
             assert_eq!(view.has_older, first > 1);
         }
     });
@@ -97,8 +187,8 @@ async fn dates_by_date(messaging: &Messaging, thread: ThreadId) -> Vec<Timestamp
     let (mut dates, mut before) = (Vec::new(), None);
     loop {
         let limit = PageLimit::clamped(10);
-        let ask = PageMessages { thread, after: None, before, from: PageEnd::Newest, skip: 0, limit };
-        let view = messaging.page_messages(&BOB.actor(), ask).await.unwrap();
+        let asked = PageMessages { before, limit, ..ask(thread, PageEnd::Newest) };
+        let view = messaging.page_messages(&BOB.actor(), asked).await.unwrap();
         dates.splice(0..0, view.messages.iter().map(|shown| shown.message.created_at));
         let Some(first) = view.messages.first().filter(|_| view.has_older) else { return dates };
         before = Some(Before::Time(first.message.created_at));

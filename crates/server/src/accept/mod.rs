@@ -1,9 +1,9 @@
 //! The accept loop. Our own, because `axum::serve` 0.8 sets no timeout for request headers and no `TCP_NODELAY`.
 //!
 //! What a client may not do: send a head slowly or not at all (`head_max_wait`), keep a connection without asking
-//! (`keep_alive`), read its answers slowly (`write_patience`), have more connections than others (`connections_per_address`),
-//! send a large head. Slow bodies are the business of whoever reads them; whoever is answered while still writing is
-//! heard out for a while, so that the answer arrives.
+//! (`keep_alive`), read its answers slowly (`write_patience`, `read_rate`), have more connections than others
+//! (`connections_per_address`), send a large head. Slow bodies are the business of whoever reads them; whoever is answered
+//! while still writing is heard out for a while, so that the answer arrives.
 
 mod patient;
 mod places;
@@ -12,6 +12,7 @@ mod turns;
 use std::convert::Infallible;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -27,7 +28,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use self::patient::Patient;
+use self::patient::{Patience, Patient, leave_unsent_here};
 use self::places::Places;
 use self::turns::{Timed, Turns};
 use crate::config::Config;
@@ -58,6 +59,8 @@ pub(crate) struct Settings {
     pub(crate) keep_alive: Duration,
     /// How long a client may take nothing of what it is sent.
     pub(crate) write_patience: Duration,
+    /// How many bytes a second it must take of an answer that waits for it, taken over `write_patience`; `None`: any.
+    pub(crate) read_rate: Option<NonZeroUsize>,
 }
 
 /// How long a client may take for a head, and how long for taking anything of what it is sent.
@@ -74,6 +77,7 @@ impl Settings {
             head_max_wait: HEAD_MAX_WAIT,
             keep_alive: config.server.keep_alive,
             write_patience: WRITE_PATIENCE,
+            read_rate: config.in_flight.read_rate,
         }
     }
 }
@@ -144,13 +148,13 @@ fn is_of_client(error: &io::Error) -> bool {
 #[derive(Clone, Copy)]
 struct Waits {
     read: turns::Waits,
-    write: Duration,
+    write: Patience,
 }
 
 impl Waits {
     const fn of(settings: &Settings) -> Self {
         let read = turns::Waits { head: settings.head_max_wait, keep_alive: settings.keep_alive };
-        Self { read, write: settings.write_patience }
+        Self { read, write: Patience { time: settings.write_patience, rate: settings.read_rate } }
     }
 }
 
@@ -167,6 +171,7 @@ impl Connection {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was not set");
         }
+        leave_unsent_here(&stream);
         let is_upgraded = Arc::new(AtomicBool::new(false));
         let turns = Turns::default();
         let stream = Patient::new(stream, waits.write, Arc::clone(&is_upgraded));

@@ -3,7 +3,7 @@
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::*;
 
@@ -51,6 +51,7 @@ fn settings() -> Settings {
         head_max_wait: LONG,
         keep_alive: LONG,
         write_patience: LONG,
+        read_rate: None,
     }
 }
 
@@ -257,6 +258,55 @@ async fn who_reads_slowly_is_borne_with() {
         assert_ne!(read, 0, "it was given up after {heard} bytes");
         heard += read;
     }
+}
+
+/// What is asked of clients in the next tests: 1 MiB a second, over a second.
+const RATE: usize = 1024 * 1024;
+const SECOND: Duration = Duration::from_secs(1);
+
+/// Reads so many bytes in each tenth of a second, until there is no more. Gives how many there were.
+async fn reads_at(client: &mut Client, bytes_each: usize) -> usize {
+    client.asks("/big").await;
+    let mut tick = tokio::time::interval(SECOND / 10);
+    let (mut heard, mut buffer) = (0, vec![0; bytes_each]);
+    while heard < BIG {
+        tick.tick().await;
+        // What is read in one go may be less than there is.
+        let reading = async {
+            let mut read = 0;
+            while read < bytes_each {
+                match client.0.read(&mut buffer[read..]).await {
+                    Ok(more @ 1..) => read += more,
+                    Ok(0) | Err(_) => break,
+                }
+            }
+            read
+        };
+        match timeout(DEADLINE, reading).await.expect("it comes, or the end does") {
+            0 => break,
+            read => heard += read,
+        }
+    }
+    heard
+}
+
+#[tokio::test]
+async fn who_reads_at_a_trickle_is_given_up() {
+    let rate = NonZeroUsize::new(RATE);
+    let world = World::new(Settings { write_patience: SECOND, read_rate: rate, ..settings() }).await;
+    // Not nothing, which alone is what patience is about, but a tenth of what is asked.
+    assert!(reads_at(&mut world.connect().await, RATE / 100).await < BIG);
+    world.ended().await;
+}
+
+#[tokio::test]
+async fn who_reads_slowly_but_fast_enough_gets_everything() {
+    let rate = NonZeroUsize::new(RATE);
+    let world = World::new(Settings { write_patience: SECOND, read_rate: rate, ..settings() }).await;
+    let began = Instant::now();
+    // Faster than asked by a margin for a machine that is busy with other things.
+    assert!(reads_at(&mut world.connect().await, RATE).await >= BIG);
+    assert!(began.elapsed() > 2 * SECOND, "it was not read at once");
 }
 
 #[tokio::test]

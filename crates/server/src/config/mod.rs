@@ -6,6 +6,7 @@
 mod auth;
 mod dialects;
 mod env;
+mod in_flight;
 mod issuer;
 mod key;
 mod limits;
@@ -30,6 +31,7 @@ use toml::Table;
 pub(crate) use self::auth::Auth;
 pub(crate) use self::dialects::Dialects;
 pub(crate) use self::env::Environment;
+pub(crate) use self::in_flight::InFlightSettings;
 pub(crate) use self::issuer::{Claims, IssuerSettings, KeySettings, SubjectRule};
 pub(crate) use self::limits::Limits;
 pub(crate) use self::log::{Log, LogFormat};
@@ -61,6 +63,7 @@ pub(crate) struct Config {
     pub(crate) auth: Auth,
     pub(crate) dialects: Dialects,
     pub(crate) limits: Limits,
+    pub(crate) in_flight: InFlightSettings,
     pub(crate) rates: RateSettings,
     pub(crate) notices: Notices,
     pub(crate) metrics: MetricsSettings,
@@ -84,7 +87,7 @@ pub(crate) struct Loaded {
 fn keys() -> impl Iterator<Item = &'static Key> {
     let fixed = [server::KEYS, store::KEYS, log::KEYS, auth::KEYS, issuer::KEYS];
     let fixed = fixed.into_iter().flatten().chain(dialects::keys()).chain(origins::keys());
-    fixed.chain(limits::KEYS).chain(rates::KEYS).chain(notices::keys()).chain(metrics::KEYS)
+    fixed.chain(limits::KEYS).chain(in_flight::KEYS).chain(rates::KEYS).chain(notices::keys()).chain(metrics::KEYS)
 }
 
 impl Config {
@@ -108,6 +111,7 @@ impl Config {
         let dialects = dialects::read(&mut source);
         let origins = origins::read(&mut source);
         let limits = limits::read(&mut source);
+        let in_flight = in_flight::read(&mut source);
         let rates = rates::read(&mut source);
         let notices = notices::read(&mut source);
         let metrics = metrics::read(&mut source);
@@ -121,6 +125,7 @@ impl Config {
                 auth: auth?,
                 dialects: dialects?,
                 limits: limits?,
+                in_flight: in_flight?,
                 rates: rates?,
                 notices: notices?,
                 metrics: metrics?,

@@ -79,6 +79,52 @@ pub async fn pages_of_a_list_meet(fixture: &Fixture) {
     assert!(page(fixture, ALICE, ThreadPage { skip: u32::MAX, ..WHOLE }).await.is_empty());
 }
 
+/// Behind the thread by whose last message the texts reach the limit of bytes, threads come as they do otherwise, but
+/// without their last messages.
+pub async fn a_list_leaves_out_the_last_messages_that_are_too_much(fixture: &Fixture) {
+    let mut threads = Vec::new();
+    for n in 1..=6 {
+        fixture.clock.advance(10);
+        let founders = if n == 3 { crowd(20) } else { vec![BOB.party()] };
+        let founders = founders.into_iter().chain([ALICE.party()]).collect();
+        let thread = fixture.created(NewThread { founders, ..fixture.group(&[]) }).await.id;
+        // The fifth has no messages, and the text of the second, which Alice cannot see, takes no room.
+        if n != 5 {
+            fixture.says(thread, ALICE, &"é".repeat(50)).await;
+        }
+        if n == 2 {
+            fixture.does(keeping_member(thread, ALICE.id(), |alice| alice.visible_from = Seq::new(1))).await;
+        }
+        threads.push(thread);
+    }
+    threads.reverse();
+    let whole = fixture.stores.threads.threads_of(&ALICE.id(), &WHOLE).await.expect("the store works");
+    let has_last = |entries: &[ThreadEntry]| -> Vec<bool> {
+        entries.iter().map(|entry| entry.last_message.is_some()).collect()
+    };
+    assert_eq!(has_last(&whole), [true, false, true, true, false, true]);
+    for (bytes, expected) in [
+        (0, [false; 6]),
+        (1, [true, false, false, false, false, false]),
+        (100, [true, false, false, false, false, false]),
+        (101, [true, false, true, false, false, false]),
+        (201, [true, false, true, true, false, false]),
+        (301, [true, false, true, true, false, true]),
+    ] {
+        let limit = PageLimit::MAX.with_text_bytes(bytes);
+        let asked = ThreadPage { limit, ..WHOLE };
+        let entries = fixture.stores.threads.threads_of(&ALICE.id(), &asked).await.expect("the store works");
+        assert_eq!(has_last(&entries), expected, "{bytes} bytes");
+        for (entry, whole) in entries.iter().zip(&whole) {
+            assert_eq!(entry.lacks_last_message(), entry.last_message != whole.last_message);
+            let last_message = whole.last_message.clone();
+            assert_eq!(ThreadEntry { last_message, ..entry.clone() }, *whole, "{bytes} bytes");
+        }
+    }
+    let ids: Vec<ThreadId> = whole.iter().map(|entry| entry.thread.id).collect();
+    assert_eq!(ids, threads);
+}
+
 /// About one object, about a kind of objects, or about anything.
 pub async fn a_list_can_be_about_something(fixture: &Fixture) {
     let nested = ContextRef {

@@ -60,6 +60,41 @@ pub async fn pages_go_both_ways(fixture: &Fixture) {
     }
 }
 
+/// The text that reaches the limit of bytes is the last one; bytes are those of UTF-8, and a page has at least one
+/// message. A deleted message counts with what is left of its text.
+pub async fn a_page_ends_with_the_text_that_is_one_too_many(fixture: &Fixture) {
+    use PageEnd::{Newest, Oldest};
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let other = fixture.opened(&[ALICE, BOB]).await.id;
+    // Of 1, 2, 3… times 100 bytes, in 25 characters each hundred.
+    for n in 1..=10 {
+        fixture.says(thread, ALICE, &"😀".repeat(25 * n)).await;
+        fixture.says(other, BOB, &"x".repeat(BODY_CHARS_MAX)).await;
+    }
+    let page = |after, before: Option<u64>, from, rows, bytes| MessagePage {
+        after: Seq::new(after),
+        before: before.map(Seq::new),
+        from,
+        limit: PageLimit::clamped(rows).with_text_bytes(bytes),
+    };
+    for (asked, expected) in [
+        (page(0, None, Oldest, 500, 600), vec![1, 2, 3]),
+        (page(0, None, Oldest, 500, 601), vec![1, 2, 3, 4]),
+        (page(0, None, Oldest, 2, 600), vec![1, 2]),
+        (page(3, None, Oldest, 500, 1), vec![4]),
+        (page(3, None, Oldest, 500, 0), vec![]),
+        (page(0, None, Newest, 500, 1_000), vec![10]),
+        (page(0, None, Newest, 500, 1_001), vec![9, 10]),
+        (page(0, Some(6), Newest, 500, 900), vec![4, 5]),
+        (page(0, Some(6), Newest, 500, 901), vec![3, 4, 5]),
+        (page(4, Some(6), Newest, 500, 901), vec![5]),
+        (page(0, None, Newest, 500, 5_499), (1..=10).collect()),
+        (page(0, None, Oldest, 500, u32::MAX), (1..=10).collect()),
+    ] {
+        assert_eq!(seqs(fixture, thread, asked).await, expected, "{asked:?}");
+    }
+}
+
 /// An edited and a deleted message keep seq, number and neighbours, and take a modseq; unread subtracts tombstones.
 pub async fn edits_and_tombstones_keep_their_place(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;

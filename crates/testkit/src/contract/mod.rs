@@ -98,6 +98,7 @@ macro_rules! store_contract {
             ]
             messages: [
                 pages_go_both_ways
+                a_page_ends_with_the_text_that_is_one_too_many
                 edits_and_tombstones_keep_their_place
                 every_field_of_a_message_round_trips
                 any_text_round_trips
@@ -107,6 +108,7 @@ macro_rules! store_contract {
             listing: [
                 a_list_is_in_order_of_activity
                 pages_of_a_list_meet
+                a_list_leaves_out_the_last_messages_that_are_too_much
                 a_list_can_be_about_something
                 hidden_left_and_removed_are_not_listed
                 the_last_message_is_one_the_user_may_see

@@ -8,7 +8,7 @@ use tidings_domain::error::Classify;
 use tidings_domain::id::{MessageId, ThreadId};
 use tidings_domain::message::Message;
 use tidings_domain::messaging::{
-    Before, Founders, ListThreads, MarkRead, MarkTarget, Messaging, OpenThread, OwnMessage, PageMessages,
+    Before, Extent, Founders, ListThreads, MarkRead, MarkTarget, Messaging, OpenThread, OwnMessage, PageMessages,
     SendMessage,
 };
 use tidings_domain::page::{PageEnd, PageLimit, ThreadPage};
@@ -137,6 +137,7 @@ impl Real {
             from: PageEnd::Newest,
             skip: 0,
             limit: PageLimit::clamped(limit),
+            extent: Extent::Whole,
         };
         match self.messaging.page_messages(&person(by).actor(), ask).await {
             Ok(page) => Answer::Page {
@@ -186,7 +187,9 @@ impl Real {
     async fn compare_list(&self, person: Person, model: &Reference) {
         let page = ThreadPage { about: None, below: None, skip: 0, limit: PageLimit::MAX };
         let views = self.messaging.list_threads(&person.actor(), ListThreads { page }).await.expect("a list");
+        assert!(views.rest.is_none(), "so few threads are one piece");
         let found: Vec<_> = views
+            .threads
             .iter()
             .map(|view| {
                 let listed = view.listed.as_ref().expect("a list shows more");

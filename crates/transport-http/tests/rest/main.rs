@@ -9,6 +9,8 @@ mod budgets;
 mod faults;
 mod host;
 mod identity;
+mod in_flight;
+mod long_answers;
 mod paths;
 mod store;
 mod world;

@@ -18,6 +18,7 @@ use tidings_domain::thread::NewThread;
 use tidings_domain::user::{Identity, User};
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::{ALICE, BOB, ManualClock, Person, RecordingNotifier, SeededIds, T0, campaign};
+use tidings_transport_http::{InFlight, InFlightLimits};
 use tower_service::Service;
 
 use crate::store::{Fault, FaultyStore};
@@ -44,6 +45,7 @@ impl TokenVerifier for NameVerifier {
 pub(crate) struct World {
     router: Router,
     store: FaultyStore,
+    pub(crate) clock: Arc<ManualClock>,
     ids: SeededIds,
 }
 
@@ -71,6 +73,13 @@ impl Answer {
     }
 }
 
+/// A request of a person.
+pub(crate) fn request(person: Person, method: Method, path: &str, body: impl Into<Body>) -> Request<Body> {
+    let request = Request::builder().method(method).uri(path);
+    let request = request.header(header::AUTHORIZATION, format!("Bearer {}", person.0));
+    request.body(body.into()).expect("a request")
+}
+
 impl World {
     pub(crate) fn new() -> Self {
         Self::within(Unlimited)
@@ -78,6 +87,12 @@ impl World {
 
     /// A world in which this says how often what may be done.
     pub(crate) fn within(limiter: impl Limiter) -> Self {
+        Self::bounded(limiter, InFlightLimits::default())
+    }
+
+    /// A world in which this says how often what may be done, and how much of it at once.
+    pub(crate) fn bounded(limiter: impl Limiter, limits: InFlightLimits) -> Self {
+        let clock = Arc::new(ManualClock::at(T0));
         let store = FaultyStore {
             inner: MemoryStore::new(Arc::new(RecordingNotifier::default())),
             fault: Arc::new(Mutex::new(None)),
@@ -89,12 +104,17 @@ impl World {
             feed: Arc::new(store.clone()),
             directory: Arc::new(store.clone()),
             limiter: Arc::new(limiter),
-            ..Deps::on(store.inner.clone(), ManualClock::at(T0), SeededIds::new(5))
+            ..Deps::on(store.inner.clone(), Arc::clone(&clock), SeededIds::new(5))
         });
         let verifier: Arc<dyn TokenVerifier> = Arc::new(NameVerifier);
         let router = tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier))
-            .merge(tidings_transport_http::router(&tidings_wire::campaign::DIALECT, messaging, verifier));
-        Self { router, store, ids: SeededIds::new(6) }
+            .merge(tidings_transport_http::router_within(
+                &tidings_wire::campaign::DIALECT,
+                messaging,
+                verifier,
+                &InFlight::new(limits),
+            ));
+        Self { router, store, clock, ids: SeededIds::new(6) }
     }
 
     pub(crate) fn faults(&self, fault: Option<Fault>) {
@@ -119,13 +139,17 @@ impl World {
         self.store.inner.create(new).await.expect("it is created").0.id
     }
 
-    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+    /// The response as it comes, its body not read.
+    pub(crate) async fn responds(&self, request: Request<Body>) -> Response {
         let mut router = self.router.clone();
-        let response: Response = match router.call(request).await {
+        match router.call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
-        };
-        let (parts, body) = response.into_parts();
+        }
+    }
+
+    pub(crate) async fn call(&self, request: Request<Body>) -> Answer {
+        let (parts, body) = self.responds(request).await.into_parts();
         let bytes = axum::body::to_bytes(body, usize::MAX).await.expect("a body");
         let text = String::from_utf8(bytes.to_vec()).expect("UTF-8");
         Answer { status: parts.status, headers: parts.headers, text }
@@ -139,12 +163,7 @@ impl World {
         path: &str,
         body: impl Into<Body>,
     ) -> Answer {
-        let request = Request::builder()
-            .method(method)
-            .uri(path)
-            .header(header::AUTHORIZATION, format!("Bearer {}", person.0))
-            .body(body.into());
-        self.call(request.expect("a request")).await
+        self.call(request(person, method, path, body)).await
     }
 
     pub(crate) async fn gets(&self, person: Person, path: &str) -> Answer {

@@ -5,8 +5,8 @@ use std::str::FromStr;
 use tidings_domain::context::Party;
 use tidings_domain::id::{ContextId, MessageId, Role, ThreadId, UserId};
 use tidings_domain::messaging::{
-    Before, Command, CommandError, FindThread, Founders, ListThreads, MarkRead, MarkTarget, OpenThread,
-    Outcome, OwnMessage, PageMessages, SendMessage,
+    Before, Command, CommandError, Extent, FindThread, Founders, ListThreads, MarkRead, MarkTarget,
+    MessagesView, OpenThread, Outcome, OwnMessage, PageMessages, SendMessage, ThreadsView,
 };
 use tidings_domain::page::{About, PageEnd, PageLimit, ThreadPage};
 use tidings_domain::text::{Body, ClientKey, Subject};
@@ -15,6 +15,7 @@ use tidings_domain::user::Actor;
 use super::fields::{BEFORE, CLIENT_MSG_ID, CONTENT, FIELDS, SUBJECT};
 use super::shapes::{ContentJson, MessageJson, NewMessagesJson, OpenThreadJson, ThreadJson, is_shown};
 use super::{ADVERTISER, PROMOTER, campaign, errors, kind, summaries};
+use crate::frame::items;
 use crate::iso;
 use crate::payload::Refusal;
 use crate::rest::{Method, Problem, Reply, RestRequest, Route};
@@ -191,6 +192,8 @@ fn page_messages(request: &RestRequest<'_>) -> Result<Command, Refusal> {
         })
         .transpose()?;
     let thread = thread_id(request.param("threadId"))?;
+    // Whoever asks with `before` asks on from the oldest message that they got; whoever counts pages does not.
+    let extent = if before.is_some() && skip == 0 { Extent::MayEndEarly } else { Extent::Whole };
     Ok(Command::PageMessages(PageMessages {
         thread,
         after: None,
@@ -198,6 +201,7 @@ fn page_messages(request: &RestRequest<'_>) -> Result<Command, Refusal> {
         from: PageEnd::Newest,
         skip,
         limit,
+        extent,
     }))
 }
 
@@ -251,13 +255,22 @@ fn opened(actor: &Actor, result: Done<'_>) -> Reply {
 
 fn threads(actor: &Actor, result: Done<'_>) -> Reply {
     match result {
-        Ok(Outcome::Threads(threads)) => {
-            let shown = threads.iter().filter(|view| super::expresses(&view.thread));
-            Reply::json(200, &shown.map(ThreadJson::full).collect::<Vec<_>>())
+        Ok(Outcome::Threads(page)) if page.rest.is_none() => {
+            Reply::json(200, &shown_threads(page).collect::<Vec<_>>())
         }
+        Ok(outcome @ Outcome::Threads(_)) => Reply::array(200, thread_items(actor, outcome), thread_items),
         Ok(_) => mismatch(),
         Err(failed) => errors::command(actor, failed),
     }
+}
+
+fn shown_threads(page: &ThreadsView) -> impl Iterator<Item = ThreadJson<'_>> {
+    page.threads.iter().filter(|view| super::expresses(&view.thread)).map(ThreadJson::full)
+}
+
+fn thread_items(_: &Actor, outcome: &Outcome) -> String {
+    let Outcome::Threads(page) = outcome else { return String::new() };
+    items(shown_threads(page))
 }
 
 fn thread(actor: &Actor, result: Done<'_>) -> Reply {
@@ -299,13 +312,23 @@ fn sent(actor: &Actor, result: Done<'_>) -> Reply {
 fn messages(actor: &Actor, result: Done<'_>) -> Reply {
     match result {
         Ok(Outcome::Messages(page)) if !super::expresses(&page.thread) => errors::no_thread(),
-        Ok(Outcome::Messages(page)) => {
-            let newest_first = page.messages.iter().rev().filter(|view| is_shown(view));
-            Reply::json(200, &newest_first.map(MessageJson::from).collect::<Vec<_>>())
+        Ok(Outcome::Messages(page)) if page.rest.is_none() => {
+            Reply::json(200, &newest_first(page).collect::<Vec<_>>())
         }
+        Ok(outcome @ Outcome::Messages(_)) => Reply::array(200, message_items(actor, outcome), message_items),
         Ok(_) => mismatch(),
         Err(failed) => errors::command(actor, failed),
     }
+}
+
+/// As the pieces of a page come that is taken from the newest end.
+fn newest_first(page: &MessagesView) -> impl Iterator<Item = MessageJson<'_>> {
+    page.messages.iter().rev().filter(|view| is_shown(view)).map(MessageJson::from)
+}
+
+fn message_items(_: &Actor, outcome: &Outcome) -> String {
+    let Outcome::Messages(page) = outcome else { return String::new() };
+    items(newest_first(page))
 }
 
 fn marked(result: Done<'_>, failure: impl Fn(&CommandError) -> Reply) -> Reply {

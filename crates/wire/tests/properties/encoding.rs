@@ -9,7 +9,7 @@ use tidings_domain::error::StoreError;
 use tidings_domain::member::Member;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{
-    CommandError, Listed, MarkError, Marked, MessageView, MessagesView, OpenError, Opened, Outcome,
+    CommandError, Listed, MarkError, Marked, MessageView, MessagesView, OpenError, Opened, Outcome, ThreadsView,
     ReadError, SendError, Sent, SummaryError, ThreadView,
 };
 use tidings_domain::ports::{Denied, TooMany};
@@ -121,10 +121,15 @@ fn outcomes() -> BoxedStrategy<Outcome> {
             moved,
             modseq: Modseq::new(7)
         })),
-        prop::collection::vec(thread_views(), 0..3).prop_map(Outcome::Threads),
+        prop::collection::vec(thread_views(), 0..3).prop_map(|threads| Outcome::Threads(ThreadsView { threads, rest: None })),
         thread_views().prop_map(|view| Outcome::Thread(Box::new(view))),
         (threads(), prop::collection::vec(views(), 0..4), any::<bool>()).prop_map(
-            |(thread, messages, has_older)| Outcome::Messages(MessagesView { thread, messages, has_older })
+            |(thread, messages, has_older)| Outcome::Messages(MessagesView {
+                thread,
+                messages,
+                has_older,
+                rest: None
+            })
         ),
         proptest::option::of(thread_views()).prop_map(|found| Outcome::Found(found.map(Box::new))),
         any::<u64>().prop_map(Outcome::Unread),

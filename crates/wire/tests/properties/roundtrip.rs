@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tidings_domain::context::{ContextRef, Party};
 use tidings_domain::id::{Role, UserId};
 use tidings_domain::messaging::{
-    Before, Command, FindThread, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, OwnMessage,
+    Before, Command, Extent, FindThread, Founders, ListThreads, MarkRead, MarkTarget, OpenThread, OwnMessage,
     PageMessages, SendMessage,
 };
 use tidings_domain::page::{About, PAGE_ROWS_MAX, PageEnd, PageLimit, ThreadPage};
@@ -167,6 +167,7 @@ proptest! {
             from: PageEnd::Newest,
             skip,
             limit,
+            extent: if before.is_some() && skip == 0 { Extent::MayEndEarly } else { Extent::Whole },
         });
         let path = "/threads/{threadId}/messages";
         prop_assert_eq!(rest(Method::Get, path, &thread.to_string(), &query, &Value::Null), messages);

@@ -1,0 +1,220 @@
+//! How much may be in flight at once: of one user, so that nobody is in everybody's way, and of all together, so that
+//! memory is bounded.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use metrics::Counter;
+use tidings_domain::id::UserId;
+use tidings_domain::ports::TooMany;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::door::Failed;
+
+/// After how long a client that was refused should try again, in milliseconds.
+pub(crate) const TRY_AGAIN_MS: u64 = 1_000;
+
+/// What may be in flight at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct InFlightLimits {
+    /// The most requests of one user at once; each counts until the client has taken its answer, short answers until
+    /// they are made. More wait for up to `wait_max` and are then answered 429. Default 8.
+    pub requests_per_user: usize,
+    /// The most of these that read a list or a page from the store at once; more wait in the same way. With as many as
+    /// the machine has cores, or the store connections for reading, one user is in everybody's way. Default 1.
+    pub reads_per_user: usize,
+    /// The most bytes of answers of all users that clients have not taken yet. Answers that find no room wait for up to
+    /// `wait_max`, and are then 503. Short answers are not counted. Default 64 MiB.
+    pub answer_bytes: usize,
+    /// How long a request waits for the others. Default 5 s.
+    pub wait_max: Duration,
+}
+
+impl Default for InFlightLimits {
+    fn default() -> Self {
+        Self {
+            requests_per_user: 8,
+            reads_per_user: 1,
+            answer_bytes: 64 * 1024 * 1024,
+            wait_max: Duration::from_secs(5),
+        }
+    }
+}
+
+/// What is in flight. Cheap to clone; clones count together, and so should all routers of one process.
+#[derive(Debug, Clone)]
+pub struct InFlight(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    limits: InFlightLimits,
+    users: Mutex<HashMap<UserId, Arc<Gate>>>,
+    /// A permit for each byte.
+    bytes: Arc<Semaphore>,
+    bytes_max: u32,
+    refused_of_user: Counter,
+    refused_of_all: Counter,
+}
+
+#[derive(Debug)]
+struct Gate {
+    requests: Arc<Semaphore>,
+    reads: Arc<Semaphore>,
+}
+
+impl Default for InFlight {
+    fn default() -> Self {
+        Self::new(InFlightLimits::default())
+    }
+}
+
+impl InFlight {
+    /// Nothing yet, within these limits. A limit of 0 is taken for 1.
+    #[must_use]
+    pub fn new(limits: InFlightLimits) -> Self {
+        let most = Semaphore::MAX_PERMITS.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
+        let bytes = limits.answer_bytes.clamp(1, most);
+        let refused =
+            |of| metrics::counter!("tidings_in_flight_refused_total", "of" => of);
+        Self(Arc::new(Shared {
+            limits,
+            users: Mutex::default(),
+            bytes: Arc::new(Semaphore::new(bytes)),
+            bytes_max: u32::try_from(bytes).unwrap_or(u32::MAX),
+            refused_of_user: refused("user"),
+            refused_of_all: refused("all"),
+        }))
+    }
+
+    /// A place for a request of a user, once there is one.
+    pub(crate) async fn enter(&self, user: &UserId) -> Result<Place, Failed> {
+        let limits = &self.0.limits;
+        let gate = {
+            let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
+            let gate = || {
+                let semaphore =
+                    |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
+                Arc::new(Gate {
+                    requests: semaphore(limits.requests_per_user),
+                    reads: semaphore(limits.reads_per_user),
+                })
+            };
+            match users.get(user) {
+                Some(gate) => Arc::clone(gate),
+                None => Arc::clone(users.entry(user.clone()).or_insert_with(gate)),
+            }
+        };
+        // Made before the wait, so that whoever goes away meanwhile leaves no gate behind.
+        let mut place = Place { all: self.clone(), user: user.clone(), gate, request: None };
+        place.request = Some(self.of_user(&place.gate.requests).await?);
+        Ok(place)
+    }
+
+    async fn of_user(&self, semaphore: &Arc<Semaphore>) -> Result<OwnedSemaphorePermit, Failed> {
+        permits(semaphore, 1, self.0.limits.wait_max).await.ok_or_else(|| {
+            self.0.refused_of_user.increment(1);
+            Failed::TooMany(TooMany { retry_after_ms: TRY_AGAIN_MS })
+        })
+    }
+
+    /// Room for so many bytes of an answer; more than there is for all count as all.
+    pub(crate) async fn room(&self, bytes: usize, wait_max: Option<Duration>) -> Result<Room, Failed> {
+        let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.0.bytes_max);
+        let wait_max = wait_max.unwrap_or(self.0.limits.wait_max);
+        permits(&self.0.bytes, bytes, wait_max).await.map(Room).ok_or_else(|| {
+            self.0.refused_of_all.increment(1);
+            Failed::Busy
+        })
+    }
+}
+
+/// No timer is made when nobody has to wait.
+async fn permits(semaphore: &Arc<Semaphore>, count: u32, wait_max: Duration) -> Option<OwnedSemaphorePermit> {
+    if let Ok(permit) = Arc::clone(semaphore).try_acquire_many_owned(count) {
+        return Some(permit);
+    }
+    tokio::time::timeout(wait_max, Arc::clone(semaphore).acquire_many_owned(count)).await.ok()?.ok()
+}
+
+/// Room for bytes of an answer; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Room(OwnedSemaphorePermit);
+
+impl Room {
+    /// Gives back what is more than so many bytes.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        drop(self.0.split(self.0.num_permits().saturating_sub(bytes)));
+    }
+}
+
+/// The place of a request of a user; given back when dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    all: InFlight,
+    user: UserId,
+    gate: Arc<Gate>,
+    request: Option<OwnedSemaphorePermit>,
+}
+
+impl Place {
+    /// Leave to read a list or a page from the store.
+    pub(crate) async fn read(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        self.all.of_user(&self.gate.reads).await
+    }
+
+    pub(crate) const fn in_flight(&self) -> &InFlight {
+        &self.all
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        drop(self.request.take());
+        let mut users = self.all.0.users.lock().unwrap_or_else(PoisonError::into_inner);
+        // The map's own and this one: nobody else is at the gate, and nobody can come while the map is locked.
+        if Arc::strong_count(&self.gate) == 2 {
+            users.remove(&self.user);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn limits() -> InFlightLimits {
+        InFlightLimits { requests_per_user: 2, reads_per_user: 1, answer_bytes: 100, ..Default::default() }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_user_has_their_places_and_nobody_is_remembered() {
+        let all = InFlight::new(limits());
+        let (ada, ben) = ("ada".parse().unwrap(), "ben".parse().unwrap());
+        let first = all.enter(&ada).await.unwrap();
+        let second = all.enter(&ada).await.unwrap();
+        assert!(matches!(all.enter(&ada).await, Err(Failed::TooMany(_))));
+        drop(all.enter(&ben).await.unwrap());
+        drop(first);
+        let third = all.enter(&ada).await.unwrap();
+        let read = second.read().await.unwrap();
+        assert!(matches!(third.read().await, Err(Failed::TooMany(_))));
+        drop(read);
+        drop(third.read().await.unwrap());
+        drop((second, third));
+        assert!(all.0.users.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn room_is_bounded_and_given_back() {
+        let all = InFlight::new(limits());
+        let mut most = all.room(1_000, None).await.unwrap();
+        assert!(matches!(all.room(1, None).await, Err(Failed::Busy)));
+        most.shrink(60);
+        let other = all.room(40, None).await.unwrap();
+        assert!(matches!(all.room(1, None).await, Err(Failed::Busy)));
+        drop((most, other));
+        drop(all.room(100, None).await.unwrap());
+    }
+}
