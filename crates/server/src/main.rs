@@ -60,7 +60,7 @@ fn run(command: Command, flags: &Flags, log: &Output) -> anyhow::Result<ExitCode
             runtime.block_on(store::migrate(&config))?
         }
         Command::Copy(cli::Copy { from, to }) => {
-            let (config, runtime) = begun(load()?)?;
+            let (config, runtime) = begun(load()?, log)?;
             runtime.block_on(copy::copy(&config, &from, &to))?
         }
         Command::Healthcheck => {
