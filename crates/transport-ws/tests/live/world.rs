@@ -34,12 +34,12 @@ use tokio_util::task::TaskTracker;
 use crate::client::{Client, Io, Packet};
 use crate::store::{Control, GatedStore};
 
-/// The campaign dialect's words for threads of any number of members.
+/// The campaign dialect's words for threads of any number of members. Its sockets end with their tokens.
 pub(crate) static GROUPS: Dialect = Dialect {
     name: "groups",
     expresses: |_| true,
     within: || None,
-    socket: Socket { namespace: "/groups", ..DIALECT.socket },
+    socket: Socket { namespace: "/groups", outlives_token: false, ..DIALECT.socket },
     ..DIALECT
 };
 
