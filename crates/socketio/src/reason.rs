@@ -22,6 +22,8 @@ pub enum Reason {
     PingTimeout,
     /// The client sent something that is not a packet, or broke a limit.
     ParseError,
+    /// The client sent a message, or a polling request, that is larger than it may be.
+    TooLarge,
     /// The client did not read what it was sent, and its outbox is full.
     Slow,
     /// The client was in no namespace for too long.
@@ -43,6 +45,7 @@ impl Reason {
             Self::TransportError => "transport error",
             Self::PingTimeout => "ping timeout",
             Self::ParseError => "parse error",
+            Self::TooLarge => "message too large",
             Self::Slow => "slow",
             Self::ConnectTimeout => "connect timeout",
             Self::Shutdown => "server shutting down",

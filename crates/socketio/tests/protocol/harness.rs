@@ -184,6 +184,11 @@ impl Server {
         (head.to_owned(), body.to_owned())
     }
 
+    /// A connection that nothing was sent on.
+    pub(crate) async fn stream(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
+    }
+
     /// Sends a request and does not wait for the answer.
     pub(crate) async fn begin(&self, method: &str, query: &str, extra: &str, body: &str) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
@@ -303,6 +308,17 @@ impl Client {
         assert!(self.next().await.starts_with(packet.split('{').next().unwrap()));
         assert!(self.next().await.ends_with("[\"first\"]"));
         assert!(self.next().await.ends_with("[\"early\",1]"));
+    }
+
+    /// Waits until the server closes; gives the code and the words of its close frame, if there was one.
+    pub(crate) async fn closing(&mut self) -> Option<(u16, String)> {
+        let mut closing = None;
+        while let Some(Ok(message)) = within(self.socket.next()).await {
+            if let Message::Close(Some(frame)) = message {
+                closing = Some((frame.code.into(), frame.reason.as_str().to_owned()));
+            }
+        }
+        closing
     }
 
     /// Waits until the server closes, whatever it sends before.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::overlap::Overlap;
 use super::connection::wake;
+use super::large::Share;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
 use super::websocket::WebSocket;
@@ -33,7 +34,7 @@ pub(crate) struct Driver<P: Protocol> {
     overlap: Overlap,
     /// What a nudge has brought; it goes before the inbox.
     urgent: Option<P::Job>,
-    inbox: VecDeque<(P::Job, usize)>,
+    inbox: VecDeque<Received<P::Job>>,
     inbox_bytes: usize,
     /// `None` while polling, and when the socket is gone.
     socket: Option<Box<WebSocket>>,
@@ -48,6 +49,15 @@ pub(crate) struct Driver<P: Protocol> {
     establish_by: Option<Instant>,
     leaving: Option<Leaving>,
     _place: Place,
+}
+
+/// What waits to be handled.
+struct Received<J> {
+    job: J,
+    /// The size of the message that it came from.
+    weight: usize,
+    /// What that message has of the memory for large ones.
+    share: Option<Share>,
 }
 
 /// Gives the session back, or nothing when it was closed.
@@ -170,6 +180,16 @@ impl<P: Protocol> Driver<P> {
         if self.connection.lock().polling.is_none() || !reason.takes_leave() {
             self.engine.forget(self.connection.id());
         }
+        if reason == Reason::TooLarge
+            && let Some(count) = self.engine.too_large.happened()
+        {
+            let limit = self.engine.config.payload_limit(self.established);
+            tracing::warn!(
+                count,
+                limit,
+                "a client has sent a message of more bytes than the limit, and is closed"
+            );
+        }
         tracing::debug!(%reason, "closing a session");
     }
 
@@ -203,7 +223,8 @@ impl<P: Protocol> Driver<P> {
             let Some(mut session) = self.session.take() else { return progress };
             let engine = Arc::clone(&self.engine);
             self.running = Some(match (job, ending) {
-                (Some(job), _) => Box::pin(async move {
+                (Some((job, share)), _) => Box::pin(async move {
+                    let _share = share;
                     engine.protocol.handle(&mut session, job).await;
                     Some(session)
                 }),
@@ -216,14 +237,14 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    fn next_job(&mut self) -> Option<P::Job> {
+    fn next_job(&mut self) -> Option<(P::Job, Option<Share>)> {
         if let Some(job) = self.urgent.take() {
-            return Some(job);
+            return Some((job, None));
         }
-        let (job, weight) = self.inbox.pop_front()?;
+        let Received { job, weight, share } = self.inbox.pop_front()?;
         self.overlap.next_waits = false;
         self.inbox_bytes -= weight;
-        Some(job)
+        Some((job, share))
     }
 
     fn is_done(&self) -> bool {
