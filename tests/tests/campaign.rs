@@ -134,6 +134,11 @@ fn bad_requests() -> anyhow::Result<()> {
 }
 
 #[test]
+fn large_texts() -> anyhow::Result<()> {
+    on(Store::Sqlite, "large", DEFAULT)
+}
+
+#[test]
 fn hostile_frames() -> anyhow::Result<()> {
     on(Store::Sqlite, "hostile_frames", DEFAULT)
 }

@@ -46,7 +46,8 @@ fn nothing_given_is_the_demo() {
 
 #[test]
 fn sockets_outlive_their_tokens_for_a_set_time_or_not_at_all() {
-    for (given, meant) in [("off", Duration::ZERO), ("90m", Duration::from_mins(90)), ("365d", Duration::from_hours(8_760))]
+    for (given, meant) in
+        [("off", Duration::ZERO), ("90m", Duration::from_mins(90)), ("365d", Duration::from_hours(8_760))]
     {
         let config = from_env([("TIDINGS_AUTH_SOCKETS_OUTLIVE_TOKENS", given)]).unwrap().config;
         assert_eq!(config.hub().sockets_outlive_tokens, meant, "{given}");
