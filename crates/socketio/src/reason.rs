@@ -63,6 +63,11 @@ impl Reason {
 }
 
 impl Reason {
+    /// Whether what has been begun for the client is answered before the connection closes.
+    pub(crate) const fn finishes(self) -> bool {
+        matches!(self, Self::ServerDisconnect | Self::Shutdown | Self::Closed(_))
+    }
+
     /// Whether a client that polls may still fetch what was queued for it, and the closing packet.
     pub(crate) const fn takes_leave(self) -> bool {
         self.is_servers_choice() || matches!(self, Self::TransportClose)

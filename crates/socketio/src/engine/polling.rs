@@ -197,12 +197,12 @@ fn take(
     cx: &mut Context<'_>,
 ) -> Poll<Result<Tail, Refusal>> {
     let mut guard = connection.lock();
-    let State { ending, outbox, sleeper, polling, .. } = &mut *guard;
+    let State { ending, finishing, outbox, sleeper, polling, .. } = &mut *guard;
     let Some(polling) = polling.as_mut().filter(|polling| !matches!(polling.upgrade, Upgrade::Done(_)))
     else {
         return Poll::Ready(Err(Refusal::BadRequest));
     };
-    if let Some(reason) = *ending {
+    if let Some(reason) = ending.filter(|_| !*finishing) {
         polling.left = true;
         outbox.take(frames);
         let sleeper = sleeper.take();

@@ -184,7 +184,7 @@ async fn a_shutdown_closes_everybody_and_refuses_newcomers() {
         client.closed().await;
     }
     server.tasks.close();
-    crate::harness::within(server.tasks.wait()).await;
+    within(server.tasks.wait()).await;
     server.logged("disconnect / server shutting down").await;
     assert_eq!(server.io.connections(), 0);
 }

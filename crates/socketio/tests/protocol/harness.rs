@@ -82,7 +82,9 @@ impl Service for Scripted {
         let (seen, gate) = (Arc::clone(&self.seen), Arc::clone(&self.gate));
         Begun::GoesOn(Box::pin(async move {
             seen.log.lock().push(format!("slow {}", event.args().raw()));
-            gate.acquire().await.unwrap().forget();
+            // A gate that is closed for good: there will be no answer.
+            let Ok(permit) = gate.acquire().await else { return };
+            permit.forget();
             let ack = event.take_ack().unwrap();
             seen.log.lock().push(format!("done {}", event.args().raw()));
             ack.send_raw(event.args().raw(), Vec::new());

@@ -73,6 +73,8 @@ struct Leaving {
     reason: Reason,
     by: Instant,
     late: bool,
+    /// What was begun is still to be answered.
+    finishing: bool,
     closed: bool,
     close_pushed: bool,
     shut_down: bool,
@@ -166,8 +168,15 @@ impl<P: Protocol> Driver<P> {
 
     fn begin_leaving(&mut self, reason: Reason) {
         let by = Instant::now() + self.engine.config.close_timeout;
-        self.leaving =
-            Some(Leaving { reason, by, late: false, closed: false, close_pushed: false, shut_down: false });
+        self.leaving = Some(Leaving {
+            reason,
+            by,
+            late: false,
+            finishing: reason.finishes(),
+            closed: false,
+            close_pushed: false,
+            shut_down: false,
+        });
         self.engine.protocol.ending(&mut self.receiver);
         if reason.is_servers_choice() {
             self.inbox.clear();
@@ -215,7 +224,7 @@ impl<P: Protocol> Driver<P> {
                 // What is next waits until they are done, and so does the end.
                 return progress;
             }
-            let ending = self.leaving.as_ref().map(|leaving| leaving.reason);
+            let ending = self.leaving.as_ref().filter(|leaving| !leaving.finishing).map(|leaving| leaving.reason);
             let job = self.next_job();
             if job.is_none() && ending.is_none() {
                 return progress;
@@ -235,6 +244,29 @@ impl<P: Protocol> Driver<P> {
                 (None, None) => return progress,
             });
         }
+    }
+
+    /// Whether what was begun has been answered, or there was no more time for it, or nobody is left to hear it: then the
+    /// connection closes.
+    fn finish(&mut self) -> bool {
+        let Some(leaving) = &mut self.leaving else { return false };
+        if !leaving.finishing {
+            return false;
+        }
+        let now = Instant::now();
+        let mut state = self.connection.lock();
+        let is_answered = self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
+        let is_gone = self.socket.is_none() && state.polling.is_none();
+        if state.finishing && !is_answered && !is_gone && now < leaving.by {
+            return false;
+        }
+        leaving.finishing = false;
+        leaving.by = now + self.engine.config.close_timeout;
+        state.finishing = false;
+        let poller = state.polling.as_mut().and_then(|polling| polling.poll.wake());
+        drop(state);
+        wake(poller);
+        true
     }
 
     fn next_job(&mut self) -> Option<(P::Job, Option<Share>)> {
@@ -263,8 +295,11 @@ impl<P: Protocol> Driver<P> {
     fn rests(&mut self, cx: &Context<'_>) -> bool {
         let (has_room, leaving) = (self.has_room(), self.leaving.is_some());
         let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
+        let finishing = self.leaving.as_ref().is_some_and(|leaving| leaving.finishing);
         let mut state = self.connection.lock();
-        let news = (state.nudged && self.urgent.is_none())
+        let answered = finishing && self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
+        let news = answered
+            || (state.nudged && self.urgent.is_none())
             || (state.ending.is_some() && !leaving)
             || match &state.polling {
                 Some(polling) => {
@@ -272,7 +307,9 @@ impl<P: Protocol> Driver<P> {
                         || (closed && polling.left)
                         || (polling.body.is_none() && matches!(polling.upgrade, Upgrade::Done(_)))
                 }
-                None => self.socket.is_some() && !self.blocked && !leaving && !state.outbox.is_empty(),
+                None => {
+                    self.socket.is_some() && !self.blocked && (!leaving || finishing) && !state.outbox.is_empty()
+                }
             };
         if !news {
             state.blocked = self.blocked;
@@ -298,12 +335,13 @@ impl<P: Protocol> Future for Driver<P> {
             this.look();
             let worked = this.work(cx);
             let read = (!dry || this.leaving.is_some()) && this.read(cx, &mut dry);
+            let finished = this.finish();
             let ticked = this.tick();
             this.write(cx);
             if this.is_done() {
                 return Poll::Ready(());
             }
-            if worked || read || ticked {
+            if worked || read || finished || ticked {
                 continue;
             }
             if this.poll_clock(cx).is_pending() && this.rests(cx) {

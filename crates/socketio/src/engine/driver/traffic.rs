@@ -156,6 +156,7 @@ impl<P: Protocol> Driver<P> {
                 }
             }
             if let Some(leaving) = &mut self.leaving
+                && !leaving.finishing
                 && self.batch.is_empty()
                 && self.hold.is_none()
                 && !std::mem::replace(&mut leaving.close_pushed, true)
