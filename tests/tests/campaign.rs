@@ -119,6 +119,11 @@ fn a_campaign_system_moves_by_the_page() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_planned_restart() -> anyhow::Result<()> {
+    script("restart")
+}
+
+#[test]
 fn defects_of_the_original() -> anyhow::Result<()> {
     script("defects")
 }

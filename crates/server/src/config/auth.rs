@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::issuer::{self, IssuerSettings};
 use super::key::{Key, Place};
 use super::source::{Setting, Source};
-use super::value::duration;
+use super::value::{Wrong, duration};
 use crate::auth::Secret;
 
 static ALL: [Key; 3] = [
