@@ -18,8 +18,9 @@ use tokio::time::Instant;
 use crate::door::{Failed, failure, filter, identify, opened, read, response, retry_after, unpanicked};
 use crate::meters::SendMeters;
 
-/// The largest request body, in bytes: a message of the largest size with every character escaped, and some room.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// The largest request body, in bytes: the largest summary with every character escaped, and some room. A character
+/// takes up to 12 bytes so (`\ud83d\ude00`).
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// What every handler of a dialect needs.
 #[derive(Debug, Clone)]
