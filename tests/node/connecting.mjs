@@ -1,6 +1,6 @@
 // Connecting, and what a client may do before it has heard `connected`.
 
-import { Client, assert, post, run, step, thread, users, world } from "./lib.mjs";
+import { Client, assert, post, run, step, thread, users, within, world } from "./lib.mjs";
 import { assertMessage } from "./shapes.mjs";
 
 step("connected is the first thing a socket hears, once", async () => {
@@ -16,6 +16,20 @@ step("the Authorization header does where there is no auth.token", async () => {
   // auth.token wins over the header.
   await Client.of(users.alice, { extraHeaders });
 });
+
+for (const transports of [["websocket"], ["polling", "websocket"]]) {
+  step(`a client that offers subprotocols connects over ${transports}`, async () => {
+    for (const protocols of [["x"], ["chat.v2", "x"], "x"]) {
+      const alice = await Client.of(users.alice, { transports, protocols });
+      const { engine } = alice.socket.io;
+      if (engine.transport.name !== "websocket") {
+        await within(new Promise((resolve) => engine.once("upgrade", resolve)), "the upgrade");
+      }
+      assert.equal(engine.transport.ws.protocol, [protocols].flat()[0]);
+      await alice.settled();
+    }
+  });
+}
 
 step("events sent in the connect handler, before connected, all work (D9)", async () => {
   const { id: threadId } = await thread();

@@ -92,7 +92,7 @@ step("frames beyond the limits", async () => {
   assert.ok(opened.maxPayload > 0, "the limit is announced");
   const event = (size) => `42/messaging,["sendMessage",{"threadId":"${threadId}","content":"${"x".repeat(size)}"}]`;
   // Over the limit of a message and of a usual frame.
-  for (const size of [70_000, 200_000]) await say(`${size} bytes`, [event(size)]);
+  for (const size of [70_000, 200_000]) assert.ok(await say(`${size} bytes`, [event(size)]), `${size} bytes are answered`);
   for (const size of [opened.maxPayload + 1, 2 * opened.maxPayload, 8_000_000]) {
     assert.equal(await say(`${size} bytes`, [event(size)]), false, `${size} bytes are over maxPayload: the connection ends`);
   }

@@ -119,6 +119,11 @@ fn a_campaign_system_moves_by_the_page() -> anyhow::Result<()> {
 }
 
 #[test]
+fn a_planned_restart() -> anyhow::Result<()> {
+    script("restart")
+}
+
+#[test]
 fn defects_of_the_original() -> anyhow::Result<()> {
     script("defects")
 }
@@ -131,6 +136,11 @@ fn bad_events() -> anyhow::Result<()> {
 #[test]
 fn bad_requests() -> anyhow::Result<()> {
     on(Store::Sqlite, "bad_requests", DEFAULT)
+}
+
+#[test]
+fn large_texts() -> anyhow::Result<()> {
+    on(Store::Sqlite, "large", DEFAULT)
 }
 
 #[test]

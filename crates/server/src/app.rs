@@ -65,7 +65,7 @@ impl App {
         let background = Background::default();
         let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let supervisor = Supervisor::new(background.tasks.clone(), stop.clone());
-        let (hub, hub_task) = Hub::new(config.limits.hub());
+        let (hub, hub_task) = Hub::new(config.hub());
         let store = Store::open(config, Arc::new(hub.clone()), &background.tasks).await?;
         // Not before the store: a start that fails there has made no secret.
         let secret = match &config.auth.secret {

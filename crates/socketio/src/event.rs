@@ -177,13 +177,36 @@ impl Event {
 }
 
 /// A client's callback for one event. Dropped unused, the client gets no ack.
+///
+/// A connection that the server closes is closed when what the client has asked is answered, or after
+/// [`close_timeout`](crate::engine::Config::close_timeout).
 #[derive(Debug)]
 pub struct Ack {
-    pub(crate) socket: Socket,
-    pub(crate) id: u64,
+    owed: Owed,
+    id: u64,
+}
+
+/// That an answer is owed: the end of the connection waits for it.
+#[derive(Debug)]
+struct Owed {
+    socket: Socket,
+    is_settled: bool,
+}
+
+impl Drop for Owed {
+    fn drop(&mut self) {
+        if !self.is_settled {
+            self.socket.settle();
+        }
+    }
 }
 
 impl Ack {
+    pub(crate) fn new(socket: &Socket, id: u64) -> Self {
+        socket.owe();
+        Self { owed: Owed { socket: socket.clone(), is_settled: false }, id }
+    }
+
     /// Calls it with `args`: a tuple, an array or a sequence, as for [`Encoded::event`].
     ///
     /// # Errors
@@ -195,8 +218,10 @@ impl Ack {
     }
 
     /// Calls it with arguments that are JSON already, separated by commas, and attachments.
-    pub fn send_raw(self, args: &str, attachments: Vec<Bytes>) {
-        self.socket.send(&Encoded::ack(self.socket.namespace(), self.id, args, attachments));
+    pub fn send_raw(mut self, args: &str, attachments: Vec<Bytes>) {
+        let socket = &self.owed.socket;
+        socket.answer(&Encoded::ack(socket.namespace(), self.id, args, attachments));
+        self.owed.is_settled = true;
     }
 }
 

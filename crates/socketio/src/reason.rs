@@ -22,6 +22,8 @@ pub enum Reason {
     PingTimeout,
     /// The client sent something that is not a packet, or broke a limit.
     ParseError,
+    /// The client sent a message, or a polling request, that is larger than it may be.
+    TooLarge,
     /// The client did not read what it was sent, and its outbox is full.
     Slow,
     /// The client was in no namespace for too long.
@@ -43,6 +45,7 @@ impl Reason {
             Self::TransportError => "transport error",
             Self::PingTimeout => "ping timeout",
             Self::ParseError => "parse error",
+            Self::TooLarge => "message too large",
             Self::Slow => "slow",
             Self::ConnectTimeout => "connect timeout",
             Self::Shutdown => "server shutting down",
@@ -60,6 +63,11 @@ impl Reason {
 }
 
 impl Reason {
+    /// Whether what has been begun for the client is answered before the connection closes.
+    pub(crate) const fn finishes(self) -> bool {
+        matches!(self, Self::ServerDisconnect | Self::Shutdown | Self::Closed(_))
+    }
+
     /// Whether a client that polls may still fetch what was queued for it, and the closing packet.
     pub(crate) const fn takes_leave(self) -> bool {
         self.is_servers_choice() || matches!(self, Self::TransportClose)

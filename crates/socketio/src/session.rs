@@ -351,7 +351,7 @@ impl<S: Service> Protocol for Namespaces<S> {
             _ => None,
         };
         let Some(member) = member else { return Begun::Waits(Job::Event { namespace, id, name, args }) };
-        let ack = id.map(|id| Ack { socket: member.socket.clone(), id });
+        let ack = id.map(|id| Ack::new(&member.socket, id));
         match self.service.begin(&mut member.session, Event { name, args, ack }) {
             Begun::GoesOn(remainder) => Begun::GoesOn(remainder),
             Begun::Waits(Event { name, args, .. }) => Begun::Waits(Job::Event { namespace, id, name, args }),
@@ -375,7 +375,7 @@ impl<S: Service> Protocol for Namespaces<S> {
                 else {
                     return session.astray();
                 };
-                let ack = id.map(|id| Ack { socket: member.socket.clone(), id });
+                let ack = id.map(|id| Ack::new(&member.socket, id));
                 self.service.event(&mut member.session, Event { name, args, ack }).await;
             }
             Job::Answer { .. } | Job::Sweep => {}

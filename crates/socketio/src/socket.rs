@@ -132,6 +132,22 @@ impl Socket {
         }
     }
 
+    /// An answer is owed to the client.
+    pub(crate) fn owe(&self) {
+        self.0.client.connection.owe();
+    }
+
+    /// One that was owed will not come.
+    pub(crate) fn settle(&self) {
+        self.0.client.connection.settle(None);
+    }
+
+    /// Queues an answer that was owed; it passes where a connection that ends lets nothing else pass.
+    pub(crate) fn answer(&self, packet: &Encoded) {
+        let is_inside = self.0.phase.load(Ordering::Acquire) == INSIDE;
+        self.0.client.connection.settle(Some(&packet.0).filter(|_| is_inside));
+    }
+
     /// Encodes and queues an event for this client alone. `args` as for [`Encoded::event`].
     ///
     /// # Errors

@@ -20,8 +20,9 @@ use crate::door::{Failed, failure, filter, identify, opened, read, response, ret
 use crate::in_flight::InFlight;
 use crate::meters::SendMeters;
 
-/// The largest request body, in bytes: a message of the largest size with every character escaped, and some room.
-pub const BODY_BYTES_MAX: usize = 256 * 1024;
+/// The largest request body, in bytes: the largest summary with every character escaped, and some room. A character
+/// takes up to 12 bytes so (`\ud83d\ude00`).
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
 
 /// How many threads are passed over at the price of a request.
 const PASSED_OVER_PER_REQUEST: u32 = 1_000;

@@ -51,7 +51,8 @@ impl HubState {
                 | Change::ReplaceMessage(_)
                 | Change::PutThread(_)
                 | Change::AddSummary(_)
-                | Change::EnqueueJob(_) | Change::SettleNotices(_) => {}
+                | Change::EnqueueJob(_)
+                | Change::SettleNotices(_) => {}
             }
         }
         self.tell(id, commit);
@@ -76,7 +77,8 @@ impl HubState {
                 Change::PutMember(_)
                 | Change::PutThread(_)
                 | Change::AddSummary(_)
-                | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+                | Change::EnqueueJob(_)
+                | Change::SettleNotices(_) => None,
             };
             let heard = Heard { commit, change, message: view.as_ref() };
             let seq = view.as_ref().map(|view| view.message.seq);

@@ -32,6 +32,10 @@ pub struct HubConfig {
     pub reads_at_once: usize,
     /// How long one read of a thread may take before it counts as failed and is tried again. Default 10 s.
     pub read_timeout: Duration,
+    /// How long an open socket may outlive its token, in dialects whose sockets
+    /// [do](tidings_wire::Socket::outlives_token); those of the others are closed when their tokens end.
+    /// Default 24 h.
+    pub sockets_outlive_tokens: Duration,
 }
 
 impl Default for HubConfig {
@@ -47,6 +51,7 @@ impl Default for HubConfig {
             gap_rows: 1_000,
             reads_at_once: 64,
             read_timeout: Duration::from_secs(10),
+            sockets_outlive_tokens: Duration::from_hours(24),
         }
     }
 }

@@ -39,6 +39,7 @@ pub struct Hub {
 struct Shared {
     late: LateBox,
     session_events: usize,
+    sockets_outlive_tokens: Duration,
     presence: Arc<Presence>,
     sessions: AtomicUsize,
     threads: AtomicUsize,
@@ -80,6 +81,7 @@ impl Hub {
         let shared = Shared {
             late: LateBox::default(),
             session_events,
+            sockets_outlive_tokens: config.sockets_outlive_tokens,
             presence: Arc::clone(&presence),
             sessions: AtomicUsize::new(0),
             threads: AtomicUsize::new(0),
@@ -114,6 +116,11 @@ impl Hub {
     /// How many events of one session may be unanswered.
     pub(crate) fn session_events(&self) -> usize {
         self.shared.session_events
+    }
+
+    /// How long a socket may outlive its token, where the dialect lets it.
+    pub(crate) fn sockets_outlive_tokens(&self) -> Duration {
+        self.shared.sockets_outlive_tokens
     }
 
     /// Gives the hub something to do; waits while its queue is full.

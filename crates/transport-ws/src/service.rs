@@ -67,11 +67,13 @@ impl DialectService {
         Self { hub, messaging, verifier, origins, dialects, performer }
     }
 
-    /// When a session ends whose token does at `expires_at`.
-    fn end_of(&self, expires_at: Timestamp) -> Option<Instant> {
+    /// When a session is closed whose token ends at `expires_at`; `None` for one beyond what the clock can count.
+    fn end_of(&self, dialect: &Dialect, expires_at: Timestamp) -> Option<Instant> {
         let left = expires_at.as_millis().saturating_sub(self.messaging.now().as_millis());
         let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-        Instant::now().checked_add(left)
+        let beyond =
+            if dialect.socket.outlives_token { self.hub.sockets_outlive_tokens() } else { Duration::ZERO };
+        Instant::now().checked_add(left.checked_add(beyond)?)
     }
 
     fn dialect(&self, namespace: &str) -> Option<&'static Dialect> {
@@ -111,7 +113,7 @@ impl DialectService {
         identity: Identity,
         socket: Socket,
     ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
-        let until = self.end_of(identity.expires_at);
+        let until = self.end_of(dialect, identity.expires_at);
         let id = self.messaging.new_session_id();
         let (origin, within) = (Origin::Session(id), (dialect.within)());
         let (actor, user) = match self.messaging.actor_of(&identity, origin, within.clone()).await {

@@ -18,7 +18,7 @@ pub(crate) struct Session {
     pub(crate) actor: Actor,
     pub(crate) socket: Socket,
     pub(crate) dialect: &'static Dialect,
-    /// When its token holds no longer and it is closed, if ever.
+    /// When it is closed because of its token's age, if ever.
     pub(crate) until: Option<Instant>,
     /// Room for events that the hub has not answered yet.
     pub(crate) places: Semaphore,
@@ -130,7 +130,8 @@ impl Sessions {
         Some((session, joined))
     }
 
-    /// Closes those whose tokens hold no longer; a client that has a new one comes back with it.
+    /// Closes those whose tokens ended too long ago. The transport is closed, not the namespace alone: that is what
+    /// stock clients come back from, and one that asks for its token anew comes back with a valid one.
     pub(crate) fn close_ended(&mut self, now: Instant) {
         while let Some((until, id)) = self.by_end.first().copied()
             && until <= now

@@ -316,6 +316,7 @@ fn tell_order(change: &Change) -> (bool, u64) {
         | Change::PutMember(_)
         | Change::PutThread(_)
         | Change::AddSummary(_)
-        | Change::EnqueueJob(_) | Change::SettleNotices(_) => (true, change.modseq().map_or(0, Modseq::get)),
+        | Change::EnqueueJob(_)
+        | Change::SettleNotices(_) => (true, change.modseq().map_or(0, Modseq::get)),
     }
 }

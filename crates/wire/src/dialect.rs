@@ -53,6 +53,9 @@ pub struct Socket {
     pub typing: fn(&TypingChange) -> Option<Outbound>,
     /// After how many milliseconds without a sign typing ends.
     pub typing_expires_after_ms: i64,
+    /// Whether an open socket may outlive the token it was opened with, for as long as the server allows. For clients
+    /// that pass one token for good; one that can renew its token on an open socket needs no such time.
+    pub outlives_token: bool,
 }
 
 /// How a session begins.

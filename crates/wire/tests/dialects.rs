@@ -227,6 +227,12 @@ fn write_dialect(page: &mut String, dialect: &Dialect) -> std::fmt::Result {
         claims.avatar_url.join("` or `"),
     )?;
     writeln!(page, "- threads it has words for, of those between: {}", expressed(dialect))?;
+    let end = if socket.outlives_token {
+        "stays open beyond its token, for `auth.sockets_outlive_tokens`"
+    } else {
+        "is closed when its token ends"
+    };
+    writeln!(page, "- a socket {end}")?;
     writeln!(page, "- typing ends by itself after {} s", socket.typing_expires_after_ms / 1_000)?;
     let refused = match (socket.handshake.refused)(&tidings_wire::AuthFailure::Missing) {
         Refused::Disconnected => "let in and disconnected at once".to_owned(),

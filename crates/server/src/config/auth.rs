@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::issuer::{self, IssuerSettings};
 use super::key::{Key, Place};
 use super::source::{Setting, Source};
-use super::value::duration;
+use super::value::{Wrong, duration};
 use crate::auth::Secret;
 
-static ALL: [Key; 2] = [
+static ALL: [Key; 3] = [
     Key::unset(
         "auth.secret",
         "\"openssl rand -base64 32\"",
@@ -25,11 +25,21 @@ static ALL: [Key; 2] = [
         "a time from 1s to 5m: 5s",
         "How far this machine's clock and an issuer's may be apart.",
     ),
+    Key::new(
+        "auth.sockets_outlive_tokens",
+        "\"24h\"",
+        "a time up to 365d: 24h; or off, to close them when their tokens end",
+        "How long an open socket goes on after its token has ended, in the dialects whose clients cannot renew it. A \
+         new connection and every request need a valid token. It is also how long somebody whom you have locked out \
+         may keep a socket open; taking them out of a thread is felt at once.",
+    ),
 ];
 pub(crate) static KEYS: &[Key] = &ALL;
 
 /// The widest leeway: more would only make expired tokens hold.
 const LEEWAY_MAX: Duration = Duration::from_secs(300);
+/// The longest that a socket may outlive its token: more would only pretend that tokens end.
+const OUTLIVE_MAX: Duration = Duration::from_hours(365 * 24);
 
 /// Whose tokens are believed.
 #[derive(Debug, Clone)]
@@ -37,21 +47,37 @@ pub(crate) struct Auth {
     /// As given; without one, the data folder holds one.
     pub(crate) secret: Option<Secret>,
     pub(crate) leeway: Duration,
+    /// Zero: not at all.
+    pub(crate) sockets_outlive_tokens: Duration,
     /// By name.
     pub(crate) issuers: Vec<IssuerSettings>,
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<Auth> {
-    let [given, leeway] = &ALL;
+    let [given, leeway, outlive] = &ALL;
     let wrong_before = source.problems.len();
     let given = exact(source, &given.place());
     let leeway = source.read(leeway, |value| duration(value).and_then(|time| bounded(time).ok_or(None)));
+    let outlive = source.read(outlive, outliving);
     let issuers: Vec<Option<IssuerSettings>> =
         issuer::names(source).iter().map(|name| issuer::read(source, name)).collect();
     if source.problems.len() > wrong_before {
         return None;
     }
-    Some(Auth { secret: given, leeway: leeway?, issuers: issuers.into_iter().collect::<Option<_>>()? })
+    Some(Auth {
+        secret: given,
+        leeway: leeway?,
+        sockets_outlive_tokens: outlive?,
+        issuers: issuers.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+/// A time, or none.
+fn outliving(value: &toml::Value) -> Result<Duration, Wrong> {
+    match value.as_str() {
+        Some("off") => Ok(Duration::ZERO),
+        _ => duration(value).and_then(|time| (time <= OUTLIVE_MAX).then_some(time).ok_or(None)),
+    }
 }
 
 fn bounded(time: Duration) -> Option<Duration> {

@@ -8,16 +8,25 @@ use super::key::Key;
 use super::source::Source;
 use super::value::{count, duration, size};
 
-const SIZE: &str = "a number with a unit: B, KiB, MiB, GiB";
+const SIZE: &str = "a number with a unit: B, kB, KiB, MB, MiB, GB, GiB";
 const COUNT: &str = "a number from 1 on";
 const TIME: &str = "a number with a unit: ms, s, m, h, d";
 
-static ALL: [Key; 15] = [
+static ALL: [Key; 16] = [
     Key::new(
         "limits.frame",
-        "\"64KiB\"",
+        "\"1MB\"",
         SIZE,
-        "The largest frame on a socket, and the largest request of a polling client.",
+        "The largest message on a socket, and the largest request of a polling client; a larger one closes the \
+         connection. Until a socket has shown a valid token its limit is 16 KiB. Clients before Socket.IO 4.5 send all \
+         that they have waiting in one request, whatever the limit.",
+    ),
+    Key::new(
+        "limits.large_frames",
+        "\"256MiB\"",
+        SIZE,
+        "Most memory for messages over 16 KiB that are being received or wait to be handled, of all sockets together; \
+         the next one is read when there is room for it.",
     ),
     Key::new("limits.sockets", "100000", COUNT, "Most Socket.IO connections at once; more are answered 503."),
     Key::new(
@@ -87,6 +96,8 @@ pub(crate) static KEYS: &[Key] = &ALL;
 pub(crate) struct Limits {
     /// In bytes.
     pub(crate) frame: usize,
+    /// In bytes.
+    pub(crate) large_frames: usize,
     pub(crate) sockets: usize,
     pub(crate) http_connections: usize,
     /// `None`: any number.
@@ -111,6 +122,7 @@ impl Limits {
     pub(crate) fn sockets(&self) -> tidings_socketio::Config {
         let mut config = tidings_socketio::Config::default();
         config.engine.max_payload = self.frame;
+        config.engine.max_large_bytes = self.large_frames;
         config.engine.max_sessions = self.sockets;
         config.engine.connect_timeout = Some(self.connect_timeout);
         config.engine.ping_interval = self.ping_interval;
@@ -137,6 +149,7 @@ impl Limits {
 pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
     let [
         frame,
+        large,
         sockets,
         http,
         http_each,
@@ -153,7 +166,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
         drain,
     ] = &ALL;
     // All are read before any is missed, so that every mistake is reported.
-    let [frame, inbox, outbox] = [frame, inbox, outbox].map(|key| source.read(key, size));
+    let [frame, large, inbox, outbox] = [frame, large, inbox, outbox].map(|key| source.read(key, size));
     let [connect, interval, timeout, drain] =
         [connect, interval, timeout, drain].map(|key| source.read(key, duration));
     let [sockets, http, inbox_frames, outbox_frames, hub, thread, joined] =
@@ -164,6 +177,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
     });
     Some(Limits {
         frame: frame?,
+        large_frames: large?,
         sockets: sockets?,
         http_connections: http?,
         http_connections_per_address: http_each?,
@@ -193,8 +207,8 @@ mod tests {
         let limits = read(&mut Source::new(&flags, &env, toml::Table::new())).unwrap();
         assert_eq!(format!("{:?}", limits.hub()), format!("{:?}", HubConfig::default()));
         let mut parts = tidings_socketio::Config::default();
-        // These two are Tidings' own.
-        (parts.engine.max_payload, parts.max_attachments) = (64 * 1024, 0);
+        // This one is Tidings' own.
+        parts.max_attachments = 0;
         assert_eq!(format!("{:?}", limits.sockets()), format!("{parts:?}"));
     }
 }

@@ -26,6 +26,7 @@ mod value;
 
 use std::path::{Path, PathBuf};
 
+use tidings_transport_ws::HubConfig;
 use toml::Table;
 
 pub(crate) use self::auth::Auth;
@@ -149,6 +150,13 @@ impl Config {
         // While nobody but this machine can connect, or a proxy on it, pages on it may: nothing here rests on cookies.
         let fallback = Origins { loopback: self.server.listen.ip().is_loopback(), ..Origins::default() };
         self.origins.clone().unwrap_or(fallback)
+    }
+
+    /// The settings of the hub.
+    pub(crate) fn hub(&self) -> HubConfig {
+        let mut hub = self.limits.hub();
+        hub.sockets_outlive_tokens = self.auth.sockets_outlive_tokens;
+        hub
     }
 
     /// Why the server must not listen where it is told to.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use tidings_transport_ws::HubConfig;
+
 use crate::auth::Algorithm;
 
 use super::source::Origin;
@@ -37,7 +39,22 @@ fn nothing_given_is_the_demo() {
     assert_eq!(config.server.data_dir, Path::new("data"));
     assert_eq!(config.origins(), Origins { loopback: true, exact: Vec::new() });
     assert_eq!(config.auth.leeway, Duration::from_secs(5));
+    assert_eq!(config.hub().sockets_outlive_tokens, HubConfig::default().sockets_outlive_tokens);
+    assert_eq!(config.hub().sockets_outlive_tokens, Duration::from_hours(24));
     assert!(config.store.url.is_none() && config.auth.issuers.is_empty());
+}
+
+#[test]
+fn sockets_outlive_their_tokens_for_a_set_time_or_not_at_all() {
+    for (given, meant) in
+        [("off", Duration::ZERO), ("90m", Duration::from_mins(90)), ("365d", Duration::from_hours(8_760))]
+    {
+        let config = from_env([("TIDINGS_AUTH_SOCKETS_OUTLIVE_TOKENS", given)]).unwrap().config;
+        assert_eq!(config.hub().sockets_outlive_tokens, meant, "{given}");
+    }
+    for wrong in ["0s", "366d", "for ever"] {
+        problem(from_env([("TIDINGS_AUTH_SOCKETS_OUTLIVE_TOKENS", wrong)]), "auth.sockets_outlive_tokens");
+    }
 }
 
 #[test]

@@ -53,7 +53,15 @@ pub(crate) fn duration_of(text: &str) -> Option<Duration> {
 
 /// A number of bytes with a unit: `64KiB`, more than none.
 pub(crate) fn size(value: &Value) -> Result<usize, Wrong> {
-    let units = [("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("B", 1)];
+    let units = [
+        ("B", 1),
+        ("kB", 1_000),
+        ("KiB", 1 << 10),
+        ("MB", 1_000_000),
+        ("MiB", 1 << 20),
+        ("GB", 1_000_000_000),
+        ("GiB", 1 << 30),
+    ];
     let bytes = number_with_unit(&text(value)?, &units);
     bytes.and_then(|bytes| usize::try_from(bytes).ok()).filter(|bytes| *bytes > 0).ok_or(None)
 }
@@ -83,6 +91,8 @@ mod tests {
     fn sizes_have_a_unit() {
         assert_eq!(size(&Value::from("64KiB")), Ok(65_536));
         assert_eq!(size(&Value::from("1 MiB")), Ok(1_048_576));
+        assert_eq!(size(&Value::from("1MB")), Ok(1_000_000));
+        assert_eq!(size(&Value::from("2kB")), Ok(2_000));
         for wrong in [Value::from(65_536), Value::from("64"), Value::from("64kb"), Value::from("0B")] {
             assert_eq!(size(&wrong), Err(None), "{wrong}");
         }

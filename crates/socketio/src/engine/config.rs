@@ -21,8 +21,12 @@ pub struct Config {
     /// Largest message and largest polling request in bytes; told to clients. Default 1,000,000.
     pub max_payload: usize,
     /// The same before the connection is [established](super::Connection::set_established), and most bytes
-    /// that wait to be handled then. Default 32 KiB.
+    /// that wait to be handled then. Default 16 KiB.
     pub max_payload_unestablished: usize,
+    /// Most bytes of messages and polling requests larger than `max_payload_unestablished` that are being received or
+    /// wait to be handled, of all connections together; the next such message is not read on until there is room for
+    /// it. No less than `max_payload`. Default 256 MiB.
+    pub max_large_bytes: usize,
     /// How long a connection may go without being established. `None`, the default: for ever; connections
     /// then count as established from the start.
     pub connect_timeout: Option<Duration>,
@@ -60,7 +64,8 @@ impl Default for Config {
             ping_interval: Duration::from_secs(25),
             ping_timeout: Duration::from_secs(20),
             max_payload: 1_000_000,
-            max_payload_unestablished: 32 * 1024,
+            max_payload_unestablished: 16 * 1024,
+            max_large_bytes: 256 * 1024 * 1024,
             connect_timeout: None,
             upgrade_timeout: Duration::from_secs(10),
             close_timeout: Duration::from_secs(2),

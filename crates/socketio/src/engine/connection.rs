@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::Waker;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -25,6 +25,8 @@ struct Shared {
     id: Id,
     limits: Limits,
     established: AtomicBool,
+    /// How many answers are owed. Taken from under the lock, so that who sees none left sees them all queued.
+    owed: AtomicUsize,
     state: Mutex<State>,
 }
 
@@ -32,6 +34,8 @@ struct Shared {
 pub(crate) struct State {
     /// Why the session ends, once it does.
     pub(crate) ending: Option<Reason>,
+    /// The session ends, but what it has begun is answered first: answers still pass.
+    pub(crate) finishing: bool,
     pub(crate) outbox: Outbox,
     /// The session's task, while it sleeps and wants to hear of news.
     pub(crate) sleeper: Option<Waker>,
@@ -69,6 +73,7 @@ impl Connection {
     pub(crate) fn new(id: Id, limits: Limits, established: bool, polling: Option<Box<Polling>>) -> Self {
         let state = State {
             ending: None,
+            finishing: false,
             outbox: Outbox::default(),
             sleeper: None,
             nudged: false,
@@ -80,6 +85,7 @@ impl Connection {
             id,
             limits,
             established: AtomicBool::new(established),
+            owed: AtomicUsize::new(0),
             state: Mutex::new(state),
         }))
     }
@@ -133,9 +139,37 @@ impl Connection {
         sent
     }
 
+    /// An answer to the client is owed.
+    pub(crate) fn owe(&self) {
+        self.0.owed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether answers are owed; looked at with the state locked.
+    pub(crate) fn owes(&self, _: &State) -> bool {
+        self.0.owed.load(Ordering::Relaxed) > 0
+    }
+
+    /// An answer that was owed, or none, because it will not come.
+    pub(crate) fn settle(&self, answer: Option<&Frame>) {
+        let mut state = self.lock();
+        self.0.owed.fetch_sub(1, Ordering::Relaxed);
+        if let Some(frame) = answer
+            && (state.ending.is_none() || state.finishing)
+            && state.outbox.push(frame.clone(), self.0.limits) == Sent::Closed
+        {
+            return Self::end(state, Reason::Slow);
+        }
+        let waker = if state.finishing { state.sleeper.take() } else { None };
+        let writer = if answer.is_some() { state.writer() } else { None };
+        drop(state);
+        wake(waker);
+        wake(writer);
+    }
+
     /// Closes the transport. The client sees "transport close" and, if it is a stock one, reconnects.
     ///
-    /// What was queued before is still sent, unless `reason` is [`Reason::Slow`].
+    /// What was queued before is still sent, unless `reason` is [`Reason::Slow`], and so are answers to what the client
+    /// has asked before, if they come within [`Config::close_timeout`](super::Config::close_timeout).
     pub fn close(&self, reason: Reason) {
         Self::end(self.lock(), reason);
     }
@@ -175,8 +209,10 @@ impl Connection {
     fn end(mut state: MutexGuard<'_, State>, reason: Reason) {
         if state.ending.is_none() {
             state.ending = Some(reason);
+            state.finishing = reason.finishes();
         }
         if reason == Reason::Slow {
+            state.finishing = false;
             state.outbox.clear();
         }
         let wakers = state.everybody();

@@ -16,6 +16,7 @@ use tokio::time::{Instant, timeout};
 
 use super::connection::{State, wake};
 use super::frame::Head;
+use super::large::{LargeMessages, Share};
 use super::requests::Refusal;
 use super::websocket::WebSocket;
 use super::{Body, Config, Connection, Frame};
@@ -40,6 +41,8 @@ pub(crate) struct Polling {
     pub(crate) post: Seat,
     /// What a POST brought and the session has not taken yet.
     pub(crate) body: Option<Payload>,
+    /// Its share of the memory for large messages, if it is one.
+    pub(crate) share: Option<Share>,
     pub(crate) upgrade: Upgrade,
     /// The task that looks after an upgrade.
     pub(crate) prober: Option<Waker>,
@@ -194,12 +197,12 @@ fn take(
     cx: &mut Context<'_>,
 ) -> Poll<Result<Tail, Refusal>> {
     let mut guard = connection.lock();
-    let State { ending, outbox, sleeper, polling, .. } = &mut *guard;
+    let State { ending, finishing, outbox, sleeper, polling, .. } = &mut *guard;
     let Some(polling) = polling.as_mut().filter(|polling| !matches!(polling.upgrade, Upgrade::Done(_)))
     else {
         return Poll::Ready(Err(Refusal::BadRequest));
     };
-    if let Some(reason) = *ending {
+    if let Some(reason) = ending.filter(|_| !*finishing) {
         polling.left = true;
         outbox.take(frames);
         let sleeper = sleeper.take();
@@ -237,6 +240,7 @@ fn push_frame(payload: &mut String, frame: &Frame) {
 pub(crate) async fn push<B>(
     connection: &Connection,
     config: &Config,
+    large: &LargeMessages,
     request: &Parts,
     body: B,
 ) -> Result<Response<Body>, Refusal>
@@ -245,18 +249,25 @@ where
 {
     sit(connection, Kind::Post)?;
     let seated = Seated { connection, kind: Kind::Post, answered: false };
-    let result = receive(connection, config, request, body).await;
+    let result = receive(connection, config, large, request, body).await;
     seated.leave();
     match result {
         Ok(()) => Ok(text("ok".to_owned())),
         Err(refusal) => {
-            connection.close(Reason::ParseError);
+            let is_size = refusal == Refusal::TooLarge;
+            connection.close(if is_size { Reason::TooLarge } else { Reason::ParseError });
             Err(refusal)
         }
     }
 }
 
-async fn receive<B>(connection: &Connection, config: &Config, request: &Parts, body: B) -> Result<(), Refusal>
+async fn receive<B>(
+    connection: &Connection,
+    config: &Config,
+    large: &LargeMessages,
+    request: &Parts,
+    body: B,
+) -> Result<(), Refusal>
 where
     B: HttpBody<Data = Bytes>,
 {
@@ -265,19 +276,20 @@ where
         return Err(Refusal::BadRequest);
     }
     let limit = config.payload_limit(connection.is_established());
-    let mut reading = pin!(read(body, limit));
+    let mut reading = pin!(read(body, limit, large));
     let bytes = poll_fn(|cx| {
         if poll_ended(connection, cx).is_ready() {
             return Poll::Ready(Err(Refusal::BadRequest));
         }
         reading.as_mut().poll(cx)
     });
-    let text = Text::try_from(bytes.await?).map_err(|_| Refusal::BadRequest)?;
+    let (bytes, share) = bytes.await?;
+    let text = Text::try_from(bytes).map_err(|_| Refusal::BadRequest)?;
     if !text.is_empty() {
         let mut state = connection.lock();
         let sleeper = state.sleeper.take();
         let Some(polling) = &mut state.polling else { return Err(Refusal::BadRequest) };
-        polling.body = Some(Payload::new(text));
+        (polling.body, polling.share) = (Some(Payload::new(text)), share);
         drop(state);
         wake(sleeper);
     }
@@ -309,11 +321,20 @@ fn poll_taken(connection: &Connection, cx: &Context<'_>) -> Poll<Result<(), Refu
     Poll::Pending
 }
 
-/// Reads a whole body of at most `limit` bytes.
-async fn read<B: HttpBody<Data = Bytes>>(body: B, limit: usize) -> Result<Bytes, Refusal> {
+/// Reads a whole body of at most `limit` bytes, and the share that it has of the memory for large messages.
+async fn read<B: HttpBody<Data = Bytes>>(
+    body: B,
+    limit: usize,
+    large: &LargeMessages,
+) -> Result<(Bytes, Option<Share>), Refusal> {
     let mut body: Pin<&mut B> = pin!(body);
-    if body.size_hint().lower() > u64::try_from(limit).unwrap_or(u64::MAX) {
+    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+    if announced > limit {
         return Err(Refusal::TooLarge);
+    }
+    let mut share = None;
+    if large.counts(announced) {
+        share = large.take(announced).await;
     }
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
@@ -321,9 +342,13 @@ async fn read<B: HttpBody<Data = Bytes>>(body: B, limit: usize) -> Result<Bytes,
         if bytes.len() + data.len() > limit {
             return Err(Refusal::TooLarge);
         }
+        if share.is_none() && large.counts(bytes.len() + data.len()) {
+            // It has not said how large it will be.
+            share = large.take(limit).await;
+        }
         bytes.extend_from_slice(&data);
     }
-    Ok(bytes.freeze())
+    Ok((bytes.freeze(), share))
 }
 
 /// A successful answer.

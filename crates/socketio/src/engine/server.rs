@@ -18,8 +18,10 @@ use parking_lot::Mutex;
 use tokio_util::task::TaskTracker;
 
 use super::driver::Driver;
+use super::large::LargeMessages;
 use super::outbox::Limits;
 use super::requests::{Parameters, Peer, Refusal};
+use super::seldom::Seldom;
 use super::{Body, Config, Connection, Handshake, Protocol, Transport, polling, upgrade};
 use crate::{Id, Reason};
 
@@ -31,6 +33,9 @@ pub struct EngineIo<P: Protocol>(Arc<Engine<P>>);
 pub(crate) struct Engine<P> {
     pub(crate) protocol: P,
     pub(crate) config: Arc<Config>,
+    large: LargeMessages,
+    /// Messages that were larger than they may be.
+    pub(crate) too_large: Seldom,
     tasks: TaskTracker,
     sessions: Mutex<HashMap<Id, Connection>>,
     /// How many sessions there are or are about to be.
@@ -101,6 +106,8 @@ impl<P: Protocol> EngineIo<P> {
     pub fn new(protocol: P, config: Config, tasks: TaskTracker) -> Self {
         Self(Arc::new(Engine {
             protocol,
+            large: LargeMessages::new(&config),
+            too_large: Seldom::default(),
             config: Arc::new(config),
             tasks,
             sessions: Mutex::new(HashMap::new()),
@@ -194,7 +201,7 @@ impl<P: Protocol> EngineIo<P> {
         let connection = self.0.find(sid)?;
         match request.method {
             Method::GET => polling::poll(&connection).await,
-            Method::POST => polling::push(&connection, &self.0.config, request, body).await,
+            Method::POST => polling::push(&connection, &self.0.config, &self.0.large, request, body).await,
             _ => Err(Refusal::BadRequest),
         }
     }
@@ -220,7 +227,10 @@ impl<P: Protocol> EngineIo<P> {
         let (on_upgrade, response) = upgrade::switch(request)?;
         let engine = Arc::clone(&self.0);
         self.0.tasks.spawn(async move {
-            let Some(mut socket) = upgrade::open(on_upgrade, &engine.config).await else { return };
+            let Some(mut socket) = upgrade::open(on_upgrade, &engine.config, engine.large.clone()).await
+            else {
+                return;
+            };
             let Ok(connection) = engine.register(None) else { return };
             socket.push_text(&engine.open_packet(connection.id(), ""));
             let driver =
@@ -233,11 +243,11 @@ impl<P: Protocol> EngineIo<P> {
 
     fn upgrade(&self, request: &mut Parts, connection: &Connection) -> Result<Response<Body>, Refusal> {
         let (on_upgrade, response) = upgrade::switch(request)?;
-        let config = Arc::clone(&self.0.config);
+        let (config, large) = (Arc::clone(&self.0.config), self.0.large.clone());
         if upgrade::begin(connection) {
-            self.0.tasks.spawn(upgrade::move_session(connection.clone(), on_upgrade, config));
+            self.0.tasks.spawn(upgrade::move_session(connection.clone(), on_upgrade, config, large));
         } else {
-            self.0.tasks.spawn(upgrade::turn_away(on_upgrade, config));
+            self.0.tasks.spawn(upgrade::turn_away(on_upgrade, config, large));
         }
         Ok(response)
     }

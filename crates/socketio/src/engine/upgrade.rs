@@ -1,12 +1,16 @@
 //! Opening a WebSocket: for a new session, or for one that moves away from long-polling.
 
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::header::{CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION,
+    UPGRADE,
+};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 use hyper::upgrade::OnUpgrade;
@@ -14,6 +18,7 @@ use tokio::time::timeout;
 use tungstenite::handshake::derive_accept_key;
 
 use super::connection::wake;
+use super::large::LargeMessages;
 use super::polling::Upgrade;
 use super::requests::Refusal;
 use super::websocket::WebSocket;
@@ -39,6 +44,7 @@ pub(crate) fn switch(request: &mut Parts) -> Result<(OnUpgrade, Response<Body>),
     {
         return Err(Refusal::BadRequest);
     }
+    let subprotocol = subprotocol(headers)?;
     let on_upgrade = request.extensions.remove::<OnUpgrade>().ok_or(Refusal::BadRequest)?;
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
@@ -46,7 +52,31 @@ pub(crate) fn switch(request: &mut Parts) -> Result<(OnUpgrade, Response<Body>),
     headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
     headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
     headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    headers.extend(subprotocol.map(|name| (SEC_WEBSOCKET_PROTOCOL, name)));
     Ok((on_upgrade, response))
+}
+
+/// The first subprotocol that the client offers, as the reference server answers: it means nothing to Engine.IO, but a
+/// client that offers some gives up when none is chosen.
+fn subprotocol(headers: &HeaderMap) -> Result<Option<HeaderValue>, Refusal> {
+    let (mut first, mut names) = (None, BTreeSet::new());
+    for value in headers.get_all(SEC_WEBSOCKET_PROTOCOL) {
+        let value = value.to_str().map_err(|_| Refusal::BadRequest)?;
+        for name in value.split(',').map(|name| name.trim_matches([' ', '\t'])) {
+            // RFC 6455, section 4.1: tokens, none of them twice.
+            if name.is_empty() || !name.bytes().all(is_token) || !names.insert(name) {
+                return Err(Refusal::BadRequest);
+            }
+            first = first.or(Some(name));
+        }
+    }
+    first.map(HeaderValue::from_str).transpose().map_err(|_| Refusal::BadRequest)
+}
+
+/// Whether a byte may stand in a token (RFC 9110, section 5.6.2).
+const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(byte, b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~')
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
@@ -59,9 +89,9 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
 }
 
 /// Waits for a WebSocket to open.
-pub(crate) async fn open(on_upgrade: OnUpgrade, config: &Config) -> Option<WebSocket> {
+pub(crate) async fn open(on_upgrade: OnUpgrade, config: &Config, large: LargeMessages) -> Option<WebSocket> {
     let upgraded = timeout(config.upgrade_timeout, on_upgrade).await.ok()?.ok()?;
-    Some(WebSocket::new(upgraded, config.payload_limit(config.connect_timeout.is_none())))
+    Some(WebSocket::new(upgraded, config.payload_limit(config.connect_timeout.is_none()), large))
 }
 
 /// Claims a session for an upgrade. False when it has moved, is moving or ends.
@@ -96,9 +126,14 @@ impl Drop for Claim {
 
 /// Moves a session to a WebSocket: the client's probe is answered, a waiting poll released, and the session
 /// handed over when the client says so. Whatever fails, the session stays where it was.
-pub(crate) async fn move_session(connection: Connection, on_upgrade: OnUpgrade, config: Arc<Config>) {
+pub(crate) async fn move_session(
+    connection: Connection,
+    on_upgrade: OnUpgrade,
+    config: Arc<Config>,
+    large: LargeMessages,
+) {
     let claim = Claim(connection.clone());
-    let mut moving = pin!(timeout(config.upgrade_timeout, probe(&connection, on_upgrade, &config)));
+    let mut moving = pin!(timeout(config.upgrade_timeout, probe(&connection, on_upgrade, &config, large)));
     let moved = poll_fn(|cx| {
         if poll_ended(&connection, cx).is_ready() {
             return Poll::Ready(None);
@@ -120,8 +155,13 @@ pub(crate) async fn move_session(connection: Connection, on_upgrade: OnUpgrade, 
     drop(claim);
 }
 
-async fn probe(connection: &Connection, on_upgrade: OnUpgrade, config: &Config) -> Option<WebSocket> {
-    let mut socket = open(on_upgrade, config).await?;
+async fn probe(
+    connection: &Connection,
+    on_upgrade: OnUpgrade,
+    config: &Config,
+    large: LargeMessages,
+) -> Option<WebSocket> {
+    let mut socket = open(on_upgrade, config, large).await?;
     match poll_fn(|cx| socket.poll_read(cx)).await {
         Ok(Packet::Ping(data)) if data.as_str() == "probe" => {}
         _ => return None,
@@ -170,8 +210,8 @@ fn poll_ended(connection: &Connection, cx: &Context<'_>) -> Poll<()> {
 
 /// Opens a WebSocket for a session that has one already, only to close it: clients expect that rather than an
 /// HTTP error.
-pub(crate) async fn turn_away(on_upgrade: OnUpgrade, config: Arc<Config>) {
-    let Some(mut socket) = open(on_upgrade, &config).await else { return };
+pub(crate) async fn turn_away(on_upgrade: OnUpgrade, config: Arc<Config>, large: LargeMessages) {
+    let Some(mut socket) = open(on_upgrade, &config, large).await else { return };
     poll_fn(|cx| {
         socket.push_close(cx, Reason::TransportClose);
         Poll::Ready(())

@@ -11,11 +11,14 @@ use std::task::{Context, Poll, ready};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tungstenite::error::CapacityError;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode};
 use tungstenite::{Error, Message as Raw, Utf8Bytes};
 
 use super::Frame;
 use super::frame::Head;
+use super::gate::Gate;
+use super::large::{LargeMessages, Share};
 use crate::Reason;
 use crate::codec::engine::{Packet, decode_text};
 
@@ -33,11 +36,13 @@ const DISCARD_ROUNDS: usize = 64;
 const REPLY_BUFFER: usize = 256;
 
 pub(crate) struct WebSocket {
-    io: TokioIo<Upgraded>,
+    io: Gate<TokioIo<Upgraded>>,
     context: WebSocketContext,
     unwritten: Vec<u8>,
     written: usize,
     tally: Tally,
+    /// The share of the last message, if it was a large one.
+    share: Option<Share>,
     /// Set after an error of the parser, which must not be asked again: it stands in the middle of a frame.
     broken: bool,
 }
@@ -66,7 +71,7 @@ impl Tally {
 }
 
 impl WebSocket {
-    pub(crate) fn new(upgraded: Upgraded, max_payload: usize) -> Self {
+    pub(crate) fn new(upgraded: Upgraded, max_payload: usize, large: LargeMessages) -> Self {
         let config = WebSocketConfig::default()
             .read_buffer_size(READ_BUFFER)
             .write_buffer_size(0)
@@ -74,15 +79,26 @@ impl WebSocket {
             .max_message_size(Some(max_payload))
             .max_frame_size(Some(max_payload));
         let context = WebSocketContext::new(Role::Server, Some(config));
-        let (io, tally) = (TokioIo::new(upgraded), Tally::default());
-        Self { io, context, unwritten: Vec::new(), written: 0, tally, broken: false }
+        let (io, tally) = (Gate::new(TokioIo::new(upgraded), max_payload, large), Tally::default());
+        Self { io, context, unwritten: Vec::new(), written: 0, tally, share: None, broken: false }
     }
 
     pub(crate) fn set_max_payload(&mut self, max_payload: usize) {
+        self.io.set_max_payload(max_payload);
         self.context.set_config(|config| {
             config.max_message_size = Some(max_payload);
             config.max_frame_size = Some(max_payload);
         });
+    }
+
+    /// The share of the memory for large messages that the last message has, until it has been handled.
+    pub(crate) const fn take_share(&mut self) -> Option<Share> {
+        self.share.take()
+    }
+
+    /// Whether the client has begun a large message that there is no memory for yet.
+    pub(crate) const fn waits_for_share(&self) -> bool {
+        self.io.waits()
     }
 
     /// The next packet; after an error the connection is of no more use.
@@ -96,6 +112,7 @@ impl WebSocket {
             let message = self.context.read(&mut stream);
             if let Ok(message) = &message {
                 self.tally.count(message.len());
+                self.share = self.io.passed(message.len());
             }
             let packet = match message {
                 Ok(Raw::Text(text)) => decode_text(&text.into()).map_err(|_| Reason::ParseError),
@@ -111,9 +128,11 @@ impl WebSocket {
                 Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
                     Err(Reason::TransportClose)
                 }
-                Err(Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_)) => {
+                Err(error @ (Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_))) => {
                     self.broken = true;
-                    Err(Reason::ParseError)
+                    self.io.open();
+                    let is_size = matches!(error, Error::Capacity(CapacityError::MessageTooLong { .. }));
+                    Err(if is_size { Reason::TooLarge } else { Reason::ParseError })
                 }
                 Err(_) => Err(Reason::TransportError),
             };
@@ -171,8 +190,14 @@ impl WebSocket {
 
     /// Takes leave: nothing may be pushed after it.
     pub(crate) fn push_close(&mut self, cx: &mut Context<'_>, reason: Reason) {
-        let code = if reason == Reason::ParseError { CloseCode::Protocol } else { CloseCode::Normal };
-        let frame = CloseFrame { code, reason: Utf8Bytes::default() };
+        let (code, words) = if reason == Reason::TooLarge {
+            (CloseCode::Size, reason.as_str())
+        } else if reason == Reason::ParseError {
+            (CloseCode::Protocol, "")
+        } else {
+            (CloseCode::Normal, "")
+        };
+        let frame = CloseFrame { code, reason: Utf8Bytes::from_static(words) };
         let given = &mut self.tally.given;
         let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, cx };
         // It cannot block, and a connection that is closed already needs no close frame.
@@ -248,7 +273,7 @@ impl Header {
 
 /// What tungstenite reads from and writes to: never blocks.
 struct Stream<'a, 'b> {
-    io: &'a mut TokioIo<Upgraded>,
+    io: &'a mut Gate<TokioIo<Upgraded>>,
     unwritten: &'a mut Vec<u8>,
     given: &'a mut usize,
     cx: &'a mut Context<'b>,

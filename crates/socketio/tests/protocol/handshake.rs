@@ -5,7 +5,12 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::{Server, sid};
+use tokio::io::AsyncReadExt as _;
+
+use crate::harness::{Server, sid, within};
+
+/// What asks for a WebSocket, besides the host.
+const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
 
 #[tokio::test]
 async fn polling_opens_a_session_that_may_upgrade() {
@@ -26,6 +31,40 @@ async fn websocket_opens_a_session_at_once() {
     let open = server.websocket("").await.next().await;
     assert!(open.starts_with("0{"));
     assert!(open.contains("\"upgrades\":[],"));
+}
+
+#[tokio::test]
+async fn the_first_subprotocol_that_is_offered_is_answered() {
+    let server = Server::start().await;
+    let sid = server.enter().await;
+    let offers = [
+        ("", None),
+        ("sec-websocket-protocol: x\r\n", Some("x")),
+        ("sec-websocket-protocol: chat.v2, x\r\n", Some("chat.v2")),
+        ("sec-websocket-protocol: b\t ,a\r\nsec-websocket-protocol: c\r\n", Some("b")),
+    ];
+    for (offer, chosen) in offers {
+        // For a new session, and for one that moves.
+        for query in ["", &format!("&sid={sid}")] {
+            let query = format!("EIO=4&transport=websocket{query}");
+            let mut stream = server.begin("GET", &query, &format!("{UPGRADE}{offer}"), "").await;
+            let mut head = Vec::new();
+            while !head.ends_with(b"\r\n\r\n") {
+                head.push(within(stream.read_u8()).await.unwrap());
+            }
+            let head = String::from_utf8(head).unwrap();
+            assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+            let answered = head.lines().find_map(|line| line.strip_prefix("sec-websocket-protocol: "));
+            assert_eq!(answered, chosen, "{head}");
+        }
+    }
+    let many = (0..10_000).map(|number| format!("p{number}")).collect::<Vec<_>>().join(",");
+    for wrong in ["", ",", "x,", ",x", "x y", "x,x", "(x)", "x;", "\"x\"", "x,\u{e9}", &format!("{many},p0")]
+    {
+        let offer = format!("{UPGRADE}sec-websocket-protocol: {wrong}\r\n");
+        let (status, _) = server.request("GET", "EIO=4&transport=websocket", &offer, "").await;
+        assert_eq!(status, 400, "{wrong:.40}");
+    }
 }
 
 #[tokio::test]
@@ -145,7 +184,7 @@ async fn a_shutdown_closes_everybody_and_refuses_newcomers() {
         client.closed().await;
     }
     server.tasks.close();
-    crate::harness::within(server.tasks.wait()).await;
+    within(server.tasks.wait()).await;
     server.logged("disconnect / server shutting down").await;
     assert_eq!(server.io.connections(), 0);
 }

@@ -82,7 +82,9 @@ impl Service for Scripted {
         let (seen, gate) = (Arc::clone(&self.seen), Arc::clone(&self.gate));
         Begun::GoesOn(Box::pin(async move {
             seen.log.lock().push(format!("slow {}", event.args().raw()));
-            gate.acquire().await.unwrap().forget();
+            // A gate that is closed for good: there will be no answer.
+            let Ok(permit) = gate.acquire().await else { return };
+            permit.forget();
             let ack = event.take_ack().unwrap();
             seen.log.lock().push(format!("done {}", event.args().raw()));
             ack.send_raw(event.args().raw(), Vec::new());
@@ -182,6 +184,11 @@ impl Server {
         let response = String::from_utf8(response).unwrap();
         let (head, body) = response.split_once("\r\n\r\n").expect("a response");
         (head.to_owned(), body.to_owned())
+    }
+
+    /// A connection that nothing was sent on.
+    pub(crate) async fn stream(&self) -> TcpStream {
+        TcpStream::connect(self.address).await.unwrap()
     }
 
     /// Sends a request and does not wait for the answer.
@@ -303,6 +310,17 @@ impl Client {
         assert!(self.next().await.starts_with(packet.split('{').next().unwrap()));
         assert!(self.next().await.ends_with("[\"first\"]"));
         assert!(self.next().await.ends_with("[\"early\",1]"));
+    }
+
+    /// Waits until the server closes; gives the code and the words of its close frame, if there was one.
+    pub(crate) async fn closing(&mut self) -> Option<(u16, String)> {
+        let mut closing = None;
+        while let Some(Ok(message)) = within(self.socket.next()).await {
+            if let Message::Close(Some(frame)) = message {
+                closing = Some((frame.code.into(), frame.reason.as_str().to_owned()));
+            }
+        }
+        closing
     }
 
     /// Waits until the server closes, whatever it sends before.

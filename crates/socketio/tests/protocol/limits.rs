@@ -36,8 +36,8 @@ async fn a_message_over_the_limit_closes_a_websocket() {
     client.send(&fits).await;
     assert!(client.next().await.starts_with("42[\"echo\""));
     client.send(&format!("42[\"m\",\"{}\"]", "x".repeat(1000))).await;
-    client.closed().await;
-    server.logged("disconnect / parse error").await;
+    assert_eq!(client.closing().await, Some((1009, "message too large".to_owned())));
+    server.logged("disconnect / message too large").await;
 }
 
 /// After an error the parser must not be asked again: what the peer still sends is read past it.
@@ -60,7 +60,7 @@ async fn a_giant_message_is_read_past_the_parser() {
         client.closed().await;
         server.empty().await;
     }
-    server.logged("disconnect / parse error").await;
+    server.logged("disconnect / message too large").await;
     assert_eq!(PANICS.load(Ordering::SeqCst), 0);
 }
 
@@ -76,15 +76,21 @@ async fn fragments_add_up_to_the_limit() {
         }
     }
     client.closed().await;
-    server.logged("disconnect / parse error").await;
+    server.logged("disconnect / message too large").await;
 }
 
 #[tokio::test]
 async fn a_post_over_the_limit_is_refused_unread() {
     let server = small().await;
     let sid = server.enter().await;
-    assert_eq!(server.post(&sid, &format!("4{}", "x".repeat(1000))).await.0, 413);
+    let large = format!("42[\"first\"]\u{1e}42[\"m\",\"{}\"]", "x".repeat(1000));
+    assert_eq!(server.post(&sid, &large).await.0, 413);
     assert_eq!(server.get(&sid).await.0, 400);
+    server.logged("disconnect / message too large").await;
+    assert!(
+        !server.seen.log.lock().iter().any(|line| line.starts_with("first")),
+        "all of a request or nothing"
+    );
 
     let sid = server.enter().await;
     let mut stream = TcpStream::connect(server.address).await.unwrap();
@@ -99,7 +105,7 @@ async fn a_post_over_the_limit_is_refused_unread() {
     let mut status = [0; 12];
     within(stream.read_exact(&mut status)).await.unwrap();
     assert_eq!(&status, b"HTTP/1.1 413");
-    server.logged("disconnect / parse error").await;
+    server.logged("disconnect / message too large").await;
     server.empty().await;
 }
 

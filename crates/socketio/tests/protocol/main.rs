@@ -5,6 +5,8 @@ mod handshake;
 #[cfg(test)]
 mod harness;
 mod heartbeat;
+#[cfg(test)]
+mod large;
 mod limits;
 mod namespaces;
 mod ordering;

@@ -90,6 +90,74 @@ async fn no_more_than_the_limit_overlap() {
 }
 
 #[tokio::test]
+async fn what_was_begun_is_answered_before_the_server_closes() {
+    let server = Server::start().await;
+    let mut client = server.client().await;
+    let socket = server.seen.sockets.lock()[0].clone();
+    for number in 0..3 {
+        client.send(&format!("42{number}[\"slow\",{number}]")).await;
+    }
+    client.send("423[\"m\",\"not begun\"]").await;
+    server.logged("slow 2").await;
+    server.io.shutdown(1, Duration::ZERO).await;
+    assert_eq!(socket.emit("news", &()).unwrap(), Sent::Closed, "nothing but answers passes");
+    server.gate.add_permits(3);
+    let mut answers = Vec::new();
+    for _ in 0..3 {
+        answers.push(client.next().await);
+    }
+    answers.sort();
+    assert_eq!(answers, ["430[0]", "431[1]", "432[2]"]);
+    assert_eq!(client.closing().await, Some((1000, String::new())));
+    server.logged("disconnect / server shutting down").await;
+    assert!(!server.seen.log.lock().iter().any(|line| line.contains("not begun")));
+}
+
+#[tokio::test]
+async fn a_polling_client_fetches_its_answers_before_it_is_closed() {
+    let server = Server::start().await;
+    let sid = server.enter().await;
+    server.post(&sid, "420[\"slow\",0]\u{1e}421[\"slow\",1]").await;
+    server.logged("slow 1").await;
+    let poll = server.get(&sid);
+    let ending = async {
+        server.io.shutdown(1, Duration::ZERO).await;
+        server.gate.add_permits(1);
+        server.logged("done 0").await;
+    };
+    let (answer, ()) = tokio::join!(poll, ending);
+    assert_eq!(answer, (200, "430[0]".to_owned()), "it is not closed while an answer is missing");
+    server.gate.add_permits(1);
+    let mut rest = server.get(&sid).await.1;
+    if !rest.ends_with('1') || rest == "431[1]" {
+        rest = format!("{rest}\u{1e}{}", server.get(&sid).await.1);
+    }
+    assert_eq!(rest, "431[1]\u{1e}1");
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_holds_the_close_up_for_a_limited_time() {
+    for give_up in [false, true] {
+        let server = Server::with(|config| {
+            config.engine.close_timeout = if give_up { Duration::from_hours(1) } else { Duration::from_millis(50) };
+        })
+        .await;
+        let mut client = server.client().await;
+        client.send("420[\"slow\",0]").await;
+        server.logged("slow 0").await;
+        server.io.shutdown(1, Duration::ZERO).await;
+        if give_up {
+            // Its handler ends, and has dropped the ack.
+            server.gate.close();
+        }
+        assert_eq!(client.closing().await, Some((1000, String::new())));
+        server.gate.add_permits(1);
+        server.empty().await;
+    }
+}
+
+#[tokio::test]
 async fn what_overlaps_is_finished_when_the_client_leaves() {
     let server = Server::start().await;
     let mut client = server.client().await;

@@ -7,6 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::http::{HeaderValue, Method, Request, header};
 use futures_util::{StreamExt, stream};
 use serde_json::{Value, json};
+use tidings_domain::summary::{SUMMARY_CHARS_MAX, SUMMARY_POINT_CHARS_MAX, SUMMARY_POINTS_MAX};
 use tidings_testkit::{ALICE, BOB};
 use tidings_transport_http::{BODY_BYTES_MAX, BODY_TIMEOUT};
 
@@ -38,6 +39,23 @@ async fn the_largest_message_passes_however_it_is_escaped() {
     let answer = world.asks(ALICE, Method::POST, &path, format!(r#"{{"content":"{escaped}"}}"#)).await;
     assert_eq!(answer.status, 201, "{}", answer.text);
     assert_eq!(answer.json()["content"].as_str().expect("a text").chars().count(), 10_000);
+}
+
+#[tokio::test]
+async fn the_largest_summary_passes_however_it_is_escaped() {
+    let world = World::new();
+    let path = format!("/messaging/threads/{}/summaries", world.thread().await);
+    let text = |characters: usize| format!("\"{}\"", "\\ud83d\\ude00".repeat(characters));
+    let points = vec![text(SUMMARY_POINT_CHARS_MAX); SUMMARY_POINTS_MAX].join(",");
+    let body = format!(
+        r#"{{"summary":{},"keyPoints":[{points}],"actionItems":[{points}]}}"#,
+        text(SUMMARY_CHARS_MAX)
+    );
+    let answer = world.asks(ALICE, Method::POST, &path, body).await;
+    assert_eq!(answer.status, 201, "{:.300}", answer.text);
+    let summary = answer.json();
+    assert_eq!(summary["summary"].as_str().expect("a text").chars().count(), SUMMARY_CHARS_MAX);
+    assert_eq!(summary["actionItems"].as_array().expect("a list").len(), SUMMARY_POINTS_MAX);
 }
 
 #[tokio::test(start_paused = true)]

@@ -149,3 +149,45 @@ fn one_clients_sends_overlap_in_order() {
         assert_eq!(acks_are_behind_echoes(&heard), (1..=20).collect::<Vec<_>>());
     });
 }
+
+#[test]
+fn what_was_sent_before_the_server_stops_is_acked() {
+    const SENDS: u64 = 10;
+    block_on(async {
+        for waits_for_the_hub in [false, true] {
+            let world = World::new().await;
+            let thread = world.thread(&[ALICE, BOB]).await;
+            let mut alice = world.campaigner(ALICE).await;
+            if waits_for_the_hub {
+                world.control.hold_reads();
+            } else {
+                world.control.hold_answers();
+            }
+            let mut asked = Vec::new();
+            for number in 0..SENDS {
+                asked.push(alice.ask("sendMessage", &message(thread, &format!("message {number}"))).await);
+            }
+            if waits_for_the_hub {
+                // The commits are there, and the acks wait behind them for the roster.
+                while world.stored(thread).await < SENDS {
+                    tokio::task::yield_now().await;
+                }
+            } else {
+                eventually("all are with the store", || {
+                    world.control.unanswered.load(Ordering::SeqCst) == 10
+                })
+                .await;
+            }
+            world.closes_everybody().await;
+            world.control.let_reads_go();
+            world.control.let_answers_go();
+            let heard = alice.rest().await;
+            let acked = |asked: u64| {
+                let is_it = |packet: &Packet| matches!(packet, Packet::Ack(id, answer) if *id == asked && answer["success"] == true);
+                heard.iter().any(is_it)
+            };
+            assert!(asked.into_iter().all(acked), "{heard:?}");
+            assert_eq!(world.stored(thread).await, SENDS);
+        }
+    });
+}

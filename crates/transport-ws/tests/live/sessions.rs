@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidings_testkit::{ALICE, BOB, block_on, eventually};
+use tidings_transport_ws::HubConfig;
 use tidings_wire::campaign::DIALECT;
 use tokio::time::{Instant, timeout};
 
@@ -161,18 +162,47 @@ fn a_session_that_comes_and_goes_while_the_queue_is_full_is_not_remembered() {
     });
 }
 
-#[tokio::test(start_paused = true)]
-async fn a_session_ends_with_its_token() {
-    let world = World::with(Setup { in_memory: true, ..Setup::default() }).await;
-    let mut early = world.campaigner(BOB).await;
+/// A world whose tokens end in 10 s, and whose sockets may outlive them by `outlive`. Nobody is asked for a pong.
+async fn with_old_tokens(outlive: Duration) -> World {
+    let mut setup = Setup { in_memory: true, ..Setup::default() };
+    setup.hub.sockets_outlive_tokens = outlive;
+    setup.sockets.engine.ping_interval = Duration::from_hours(24);
+    let world = World::with(setup).await;
     world.clock.advance(TOKEN_LASTS_MS - 10_000);
-    let began = Instant::now();
-    let mut late = world.campaigner(BOB).await;
-    let gone = world.campaigner(ALICE).await;
-    drop(gone);
-    assert_eq!(late.rest().await, []);
-    let lasted = began.elapsed();
-    assert!(lasted >= Duration::from_secs(10) && lasted < Duration::from_secs(11), "{lasted:?}");
-    assert_eq!(early.heard().await, [], "its token was given longer, by this clock");
-    world.sessions_are(1).await;
+    world
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_ends_with_its_token_unless_its_dialect_lets_it_outlive_it() {
+    for (outlive, lasts) in [(Duration::from_secs(15), 25), (Duration::ZERO, 10)] {
+        let world = with_old_tokens(outlive).await;
+        let began = Instant::now();
+        let (mut outlives, mut ends) = (world.campaigner(BOB).await, world.groupie(BOB).await);
+        let gone = world.campaigner(ALICE).await;
+        drop(gone);
+        for (client, lasts) in [(&mut ends, 10), (&mut outlives, lasts)] {
+            assert_eq!(client.rest().await, [], "the transport ends, so that clients come back");
+            let lasted = began.elapsed();
+            assert!(lasted.as_secs() == lasts, "{lasted:?}, not {lasts} s");
+        }
+        world.sessions_are(0).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_has_outlived_its_token_is_served_and_hears_no_more_than_it_may() {
+    let world = with_old_tokens(HubConfig::default().sockets_outlive_tokens).await;
+    let thread = world.thread(&[ALICE, BOB]).await;
+    let (mut alice, mut bob) = (world.campaigner(ALICE).await, world.campaigner(BOB).await);
+    for hour in 1..24 {
+        world.clock.advance(3_600_000);
+        tokio::time::advance(Duration::from_hours(1)).await;
+        let sent = alice.asks("sendMessage", &message(thread, "a long evening")).await;
+        assert_eq!(sent["success"], true, "{sent}");
+        assert_eq!(bob.seqs_up_to(hour).await, [hour]);
+    }
+    world.removes(thread, BOB).await;
+    assert_eq!(bob.asks("sendMessage", &message(thread, "let me speak")).await["code"], "not-a-member");
+    world.sends(thread, ALICE, "among ourselves").await;
+    assert!(!bob.heard().await.iter().any(|packet| packet.seq().is_some()));
 }

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use hyper::server::conn::http1;
@@ -34,12 +35,12 @@ use tokio_util::task::TaskTracker;
 use crate::client::{Client, Io, Packet};
 use crate::store::{Control, GatedStore};
 
-/// The campaign dialect's words for threads of any number of members.
+/// The campaign dialect's words for threads of any number of members. Its sockets end with their tokens.
 pub(crate) static GROUPS: Dialect = Dialect {
     name: "groups",
     expresses: |_| true,
     within: || None,
-    socket: Socket { namespace: "/groups", ..DIALECT.socket },
+    socket: Socket { namespace: "/groups", outlives_token: false, ..DIALECT.socket },
     ..DIALECT
 };
 
@@ -145,6 +146,17 @@ impl World {
             tasks,
             stop,
         }
+    }
+
+    /// How many messages of a thread are stored.
+    pub(crate) async fn stored(&self, thread: ThreadId) -> u64 {
+        let found = self.store.thread(thread).await.expect("the store works").expect("the thread is there");
+        found.last_seq.get()
+    }
+
+    /// Closes everybody's connection, as a server does that stops.
+    pub(crate) async fn closes_everybody(&self) {
+        self.sockets.shutdown(usize::MAX, Duration::ZERO).await;
     }
 
     /// Asks over HTTP, as a client of long-polling does.

@@ -26,8 +26,9 @@ const KIND: &str = "campaign";
 const ADVERTISER: &str = "ADVERTISER";
 /// The role of the other side.
 const PROMOTER: &str = "PROMOTER";
-/// Typing ends after this long without a sign: the real clients stop by themselves after a second or on sending.
-const TYPING_EXPIRES_AFTER_MS: i64 = 6_000;
+/// Typing ends after this long without a sign. The real clients send `true` once for a whole message, and `false` when
+/// its author pauses or sends it: this is for the `false` that never comes.
+const TYPING_EXPIRES_AFTER_MS: i64 = 30_000;
 
 /// The dialect's table.
 pub static DIALECT: Dialect = Dialect {
@@ -43,6 +44,8 @@ pub static DIALECT: Dialect = Dialect {
         commit: live::commit,
         typing: live::typing,
         typing_expires_after_ms: TYPING_EXPIRES_AFTER_MS,
+        // Its clients pass a fixed token, and none of them comes back from a disconnect by the server.
+        outlives_token: true,
     },
     claims: ClaimNames {
         user: &["sub", "user_id"],

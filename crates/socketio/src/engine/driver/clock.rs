@@ -25,13 +25,18 @@ impl<P: Protocol> Driver<P> {
         match self.heartbeat {
             Heartbeat::PingAt(at) if now >= at => self.ping(at),
             // Its answer may wait behind the messages that there is no room for.
-            Heartbeat::PongBy(by) if now >= by && !self.has_room() => {
+            Heartbeat::PongBy(by) if now >= by && self.keeps_waiting() => {
                 self.expect_pong(now + self.engine.config.ping_timeout);
             }
             Heartbeat::PongBy(by) if now >= by => self.connection.close(Reason::PingTimeout),
             Heartbeat::PingAt(_) | Heartbeat::PongBy(_) => return false,
         }
         true
+    }
+
+    /// Whether what the client sends is not read for the moment.
+    fn keeps_waiting(&self) -> bool {
+        !self.has_room() || self.socket.as_ref().is_some_and(|socket| socket.waits_for_share())
     }
 
     fn ping(&mut self, at: Instant) {

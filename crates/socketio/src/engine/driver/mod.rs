@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::overlap::Overlap;
 use super::connection::wake;
+use super::large::Share;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
 use super::websocket::WebSocket;
@@ -33,7 +34,7 @@ pub(crate) struct Driver<P: Protocol> {
     overlap: Overlap,
     /// What a nudge has brought; it goes before the inbox.
     urgent: Option<P::Job>,
-    inbox: VecDeque<(P::Job, usize)>,
+    inbox: VecDeque<Received<P::Job>>,
     inbox_bytes: usize,
     /// `None` while polling, and when the socket is gone.
     socket: Option<Box<WebSocket>>,
@@ -50,6 +51,15 @@ pub(crate) struct Driver<P: Protocol> {
     _place: Place,
 }
 
+/// What waits to be handled.
+struct Received<J> {
+    job: J,
+    /// The size of the message that it came from.
+    weight: usize,
+    /// What that message has of the memory for large ones.
+    share: Option<Share>,
+}
+
 /// Gives the session back, or nothing when it was closed.
 type Running<S> = Pin<Box<dyn Future<Output = Option<S>> + Send>>;
 
@@ -63,6 +73,8 @@ struct Leaving {
     reason: Reason,
     by: Instant,
     late: bool,
+    /// What was begun is still to be answered.
+    finishing: bool,
     closed: bool,
     close_pushed: bool,
     shut_down: bool,
@@ -156,8 +168,15 @@ impl<P: Protocol> Driver<P> {
 
     fn begin_leaving(&mut self, reason: Reason) {
         let by = Instant::now() + self.engine.config.close_timeout;
-        self.leaving =
-            Some(Leaving { reason, by, late: false, closed: false, close_pushed: false, shut_down: false });
+        self.leaving = Some(Leaving {
+            reason,
+            by,
+            late: false,
+            finishing: reason.finishes(),
+            closed: false,
+            close_pushed: false,
+            shut_down: false,
+        });
         self.engine.protocol.ending(&mut self.receiver);
         if reason.is_servers_choice() {
             self.inbox.clear();
@@ -169,6 +188,16 @@ impl<P: Protocol> Driver<P> {
         }
         if self.connection.lock().polling.is_none() || !reason.takes_leave() {
             self.engine.forget(self.connection.id());
+        }
+        if reason == Reason::TooLarge
+            && let Some(count) = self.engine.too_large.happened()
+        {
+            let limit = self.engine.config.payload_limit(self.established);
+            tracing::warn!(
+                count,
+                limit,
+                "a client has sent a message of more bytes than the limit, and is closed"
+            );
         }
         tracing::debug!(%reason, "closing a session");
     }
@@ -195,7 +224,7 @@ impl<P: Protocol> Driver<P> {
                 // What is next waits until they are done, and so does the end.
                 return progress;
             }
-            let ending = self.leaving.as_ref().map(|leaving| leaving.reason);
+            let ending = self.leaving.as_ref().filter(|leaving| !leaving.finishing).map(|leaving| leaving.reason);
             let job = self.next_job();
             if job.is_none() && ending.is_none() {
                 return progress;
@@ -203,7 +232,8 @@ impl<P: Protocol> Driver<P> {
             let Some(mut session) = self.session.take() else { return progress };
             let engine = Arc::clone(&self.engine);
             self.running = Some(match (job, ending) {
-                (Some(job), _) => Box::pin(async move {
+                (Some((job, share)), _) => Box::pin(async move {
+                    let _share = share;
                     engine.protocol.handle(&mut session, job).await;
                     Some(session)
                 }),
@@ -216,14 +246,37 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    fn next_job(&mut self) -> Option<P::Job> {
-        if let Some(job) = self.urgent.take() {
-            return Some(job);
+    /// Whether what was begun has been answered, or there was no more time for it, or nobody is left to hear it: then the
+    /// connection closes.
+    fn finish(&mut self) -> bool {
+        let Some(leaving) = &mut self.leaving else { return false };
+        if !leaving.finishing {
+            return false;
         }
-        let (job, weight) = self.inbox.pop_front()?;
+        let now = Instant::now();
+        let mut state = self.connection.lock();
+        let is_answered = self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
+        let is_gone = self.socket.is_none() && state.polling.is_none();
+        if state.finishing && !is_answered && !is_gone && now < leaving.by {
+            return false;
+        }
+        leaving.finishing = false;
+        leaving.by = now + self.engine.config.close_timeout;
+        state.finishing = false;
+        let poller = state.polling.as_mut().and_then(|polling| polling.poll.wake());
+        drop(state);
+        wake(poller);
+        true
+    }
+
+    fn next_job(&mut self) -> Option<(P::Job, Option<Share>)> {
+        if let Some(job) = self.urgent.take() {
+            return Some((job, None));
+        }
+        let Received { job, weight, share } = self.inbox.pop_front()?;
         self.overlap.next_waits = false;
         self.inbox_bytes -= weight;
-        Some(job)
+        Some((job, share))
     }
 
     fn is_done(&self) -> bool {
@@ -242,8 +295,11 @@ impl<P: Protocol> Driver<P> {
     fn rests(&mut self, cx: &Context<'_>) -> bool {
         let (has_room, leaving) = (self.has_room(), self.leaving.is_some());
         let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
+        let finishing = self.leaving.as_ref().is_some_and(|leaving| leaving.finishing);
         let mut state = self.connection.lock();
-        let news = (state.nudged && self.urgent.is_none())
+        let answered = finishing && self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
+        let news = answered
+            || (state.nudged && self.urgent.is_none())
             || (state.ending.is_some() && !leaving)
             || match &state.polling {
                 Some(polling) => {
@@ -251,7 +307,9 @@ impl<P: Protocol> Driver<P> {
                         || (closed && polling.left)
                         || (polling.body.is_none() && matches!(polling.upgrade, Upgrade::Done(_)))
                 }
-                None => self.socket.is_some() && !self.blocked && !leaving && !state.outbox.is_empty(),
+                None => {
+                    self.socket.is_some() && !self.blocked && (!leaving || finishing) && !state.outbox.is_empty()
+                }
             };
         if !news {
             state.blocked = self.blocked;
@@ -277,12 +335,13 @@ impl<P: Protocol> Future for Driver<P> {
             this.look();
             let worked = this.work(cx);
             let read = (!dry || this.leaving.is_some()) && this.read(cx, &mut dry);
+            let finished = this.finish();
             let ticked = this.tick();
             this.write(cx);
             if this.is_done() {
                 return Poll::Ready(());
             }
-            if worked || read || ticked {
+            if worked || read || finished || ticked {
                 continue;
             }
             if this.poll_clock(cx).is_pending() && this.rests(cx) {

@@ -6,7 +6,8 @@ use std::task::{Context, Poll};
 
 use futures_util::stream::{FuturesUnordered, StreamExt};
 
-use super::Driver;
+use super::{Driver, Received};
+use crate::engine::large::Share;
 use crate::engine::{Begun, Config, Protocol, Remainder};
 
 /// The remainders of a session.
@@ -24,6 +25,8 @@ pub(super) struct Overlap {
 struct Weighed {
     remainder: Remainder,
     weight: usize,
+    /// Held until it is done.
+    _share: Option<Share>,
 }
 
 impl Future for Weighed {
@@ -45,10 +48,10 @@ impl Overlap {
     }
 
     /// Takes a remainder to where it first waits, and keeps it from there.
-    fn take(&mut self, mut remainder: Remainder, weight: usize, cx: &mut Context<'_>) {
+    fn take(&mut self, mut remainder: Remainder, weight: usize, share: Option<Share>, cx: &mut Context<'_>) {
         if remainder.as_mut().poll(cx).is_pending() {
             self.bytes += weight;
-            self.going.get_or_insert_default().push(Weighed { remainder, weight });
+            self.going.get_or_insert_default().push(Weighed { remainder, weight, _share: share });
         }
     }
 
@@ -78,15 +81,15 @@ impl<P: Protocol> Driver<P> {
         let mut progress = false;
         while !self.overlap.next_waits && self.overlap.has_room(&self.engine.config) {
             let Some(session) = &mut self.session else { break };
-            let Some((job, weight)) = self.inbox.pop_front() else { break };
+            let Some(Received { job, weight, share }) = self.inbox.pop_front() else { break };
             match self.engine.protocol.begin(session, job) {
                 Begun::GoesOn(remainder) => {
                     self.inbox_bytes -= weight;
-                    self.overlap.take(remainder, weight, cx);
+                    self.overlap.take(remainder, weight, share, cx);
                     progress = true;
                 }
                 Begun::Waits(job) => {
-                    self.inbox.push_front((job, weight));
+                    self.inbox.push_front(Received { job, weight, share });
                     self.overlap.next_waits = true;
                 }
             }

@@ -7,9 +7,10 @@ use tokio::time::Instant;
 
 use super::super::connection::wake;
 use super::super::outbox::shrink;
-use super::{Driver, Heartbeat, Leaving};
+use super::{Driver, Heartbeat, Leaving, Received};
 use crate::Reason;
 use crate::codec::engine::Packet;
+use crate::engine::large::Share;
 use crate::engine::{Message, Protocol};
 
 /// How long nothing follows a frame that stands alone, so that it does not arrive in one chunk with the next.
@@ -68,7 +69,7 @@ impl<P: Protocol> Driver<P> {
         if let Some(packet) = polling.body.as_mut()?.next() {
             return Some(packet.map_err(|_| Reason::ParseError));
         }
-        polling.body = None;
+        (polling.body, polling.share) = (None, None);
         let waker = polling.post.wake();
         drop(state);
         wake(waker);
@@ -89,15 +90,24 @@ impl<P: Protocol> Driver<P> {
             Packet::Ping(_) | Packet::Upgrade => return Err(Reason::ParseError),
         };
         let weight = message.size();
+        let share = self.take_share();
         if let Some(job) = self.engine.protocol.receive(&mut self.receiver, message)? {
             if self.inbox.capacity() == 0 {
                 // Nearly always one at a time: room for that one alone.
                 self.inbox.reserve_exact(1);
             }
-            self.inbox.push_back((job, weight));
+            self.inbox.push_back(Received { job, weight, share });
             self.inbox_bytes += weight;
         }
         Ok(())
+    }
+
+    /// What the message that has just come has of the memory for large ones.
+    fn take_share(&mut self) -> Option<Share> {
+        match &mut self.socket {
+            Some(socket) => socket.take_share(),
+            None => self.connection.lock().polling.as_ref()?.share.clone(),
+        }
     }
 
     /// Waits for the other side to close: dropping a socket with unread bytes would reset it, and could take
@@ -146,6 +156,7 @@ impl<P: Protocol> Driver<P> {
                 }
             }
             if let Some(leaving) = &mut self.leaving
+                && !leaving.finishing
                 && self.batch.is_empty()
                 && self.hold.is_none()
                 && !std::mem::replace(&mut leaving.close_pushed, true)
