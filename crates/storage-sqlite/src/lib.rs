@@ -108,7 +108,9 @@ impl SqliteStore {
         tasks: &TaskTracker,
     ) -> Result<Self, OpenError> {
         let lock = Arc::new(open::lock(&config.path)?);
-        open::make(&config.path)?;
+        if config.migrate {
+            open::make(&config.path)?;
+        }
         let mut connection = open::writer(&config).await?;
         let counters = Counters::read(&mut connection)
             .await
