@@ -179,7 +179,7 @@ impl Event {
 /// A client's callback for one event. Dropped unused, the client gets no ack.
 ///
 /// A connection that the server closes is closed when what the client has asked is answered, or after
-/// [`close_timeout`](crate::engine::Config::close_timeout).
+/// [`finish_timeout`](crate::engine::Config::finish_timeout).
 #[derive(Debug)]
 pub struct Ack {
     owed: Owed,

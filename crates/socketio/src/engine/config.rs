@@ -32,6 +32,8 @@ pub struct Config {
     pub connect_timeout: Option<Duration>,
     /// How long moving a session to a WebSocket may take. Default 10 s.
     pub upgrade_timeout: Duration,
+    /// How long a close by the server waits for the answers to what it has begun for the client. Default 5 s.
+    pub finish_timeout: Duration,
     /// How long a closed connection may take to take leave: to fetch its last packets, to close its side.
     /// Default 2 s.
     pub close_timeout: Duration,
@@ -68,6 +70,7 @@ impl Default for Config {
             max_large_bytes: 256 * 1024 * 1024,
             connect_timeout: None,
             upgrade_timeout: Duration::from_secs(10),
+            finish_timeout: Duration::from_secs(5),
             close_timeout: Duration::from_secs(2),
             max_sessions: 100_000,
             inbox_messages: 64,

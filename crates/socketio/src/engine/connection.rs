@@ -169,7 +169,7 @@ impl Connection {
     /// Closes the transport. The client sees "transport close" and, if it is a stock one, reconnects.
     ///
     /// What was queued before is still sent, unless `reason` is [`Reason::Slow`], and so are answers to what the client
-    /// has asked before, if they come within [`Config::close_timeout`](super::Config::close_timeout).
+    /// has asked before, if they come within [`Config::finish_timeout`](super::Config::finish_timeout).
     pub fn close(&self, reason: Reason) {
         Self::end(self.lock(), reason);
     }

@@ -167,7 +167,8 @@ impl<P: Protocol> Driver<P> {
     }
 
     fn begin_leaving(&mut self, reason: Reason) {
-        let by = Instant::now() + self.engine.config.close_timeout;
+        let config = &self.engine.config;
+        let by = Instant::now() + if reason.finishes() { config.finish_timeout } else { config.close_timeout };
         self.leaving = Some(Leaving {
             reason,
             by,
