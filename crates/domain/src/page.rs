@@ -55,7 +55,9 @@ impl PageLimit {
 }
 
 /// A page of a thread's messages: those with seq above `after` and below `before`, at most `limit` of them, taken
-/// from the newest or the oldest end. It ends with the message by which the texts reach `limit.text_bytes()`.
+/// from the newest or the oldest end.
+///
+/// It ends with the message by which the texts reach `limit.text_bytes()`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MessagePage {
     /// Only messages above this seq; 0 for no bound. A member's `visible_from` goes in here.

@@ -11,6 +11,7 @@ use tidings_domain::messaging::{CommandError, Extent, Messaging, Outcome, ReadEr
 use tidings_domain::ports::Budget;
 use tidings_domain::user::Actor;
 use tidings_wire::{Pieces, Reply, Route};
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::door::{Failed, response, unpanicked};
 use crate::in_flight::{Place, Room};
@@ -67,14 +68,23 @@ impl fmt::Display for BrokenOff {
 impl std::error::Error for BrokenOff {}
 
 impl Answering {
-    /// The answer to what the route's command came to.
-    pub(crate) async fn respond(self, mut result: Result<Outcome, CommandError>) -> Result<Response, Failed> {
+    /// The answer to what the route's command came to. `reading`: the leave to read that it took, which is kept until
+    /// there is room for the answer, so that a user has one large answer at a time that is not counted yet.
+    pub(crate) async fn respond(
+        self,
+        mut result: Result<Outcome, CommandError>,
+        reading: Option<OwnedSemaphorePermit>,
+    ) -> Result<Response, Failed> {
         let reply = (self.route.encode)(&self.actor, result.as_ref());
         let rest = result.as_mut().ok().and_then(Outcome::take_rest);
         // What is written is all that is needed of it.
         drop(result);
         match (reply.pieces, rest) {
-            (Some(pieces), Some(rest)) => self.in_pieces(reply, pieces, rest).await,
+            (Some(pieces), Some(rest)) => {
+                let room = self.place.in_flight().room(WHOLE_BYTES + PIECE_BYTES, None).await?;
+                drop(reading);
+                self.in_pieces(reply, pieces, rest, room).await
+            }
             (_, _) => self.whole(reply, None).await,
         }
     }
@@ -92,8 +102,13 @@ impl Answering {
         Ok(with_body(reply, |text| Body::from(counted(text, room, place))))
     }
 
-    async fn in_pieces(self, mut reply: Reply, pieces: Pieces, rest: Rest) -> Result<Response, Failed> {
-        let mut room = self.place.in_flight().room(WHOLE_BYTES + PIECE_BYTES, None).await?;
+    async fn in_pieces(
+        self,
+        mut reply: Reply,
+        pieces: Pieces,
+        rest: Rest,
+        mut room: Room,
+    ) -> Result<Response, Failed> {
         let first = reply.body.take().unwrap_or_default();
         let mut text = String::with_capacity(WHOLE_BYTES);
         text.push_str(pieces.start);

@@ -119,7 +119,6 @@ impl Mounted {
         charge(&self.messaging, &actor, passing_over(&command));
         let began = Instant::now();
         let result = self.messaging.execute(&actor, command).await;
-        drop(reading);
         if is_send {
             self.sends.sent(&result, began.elapsed());
         }
@@ -133,7 +132,7 @@ impl Mounted {
             Ok(_) | Err(_) => None,
         };
         let (messaging, place) = (self.messaging.clone(), Arc::new(place));
-        let mut response = Answering { messaging, actor, route, place }.respond(result).await?;
+        let mut response = Answering { messaging, actor, route, place }.respond(result, reading).await?;
         if let Some(many) = too_many {
             retry_after(&mut response, many);
         }
