@@ -185,6 +185,8 @@ pub enum Problem<'a> {
         /// The limit.
         bytes_max: usize,
     },
+    /// The body is written in an encoding or of a type that is not taken; the text says what is.
+    Unsupported(&'a str),
     /// The caller asked too often.
     TooMany {
         /// When to try again, in seconds.
