@@ -31,7 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use self::patient::{Patience, Patient, leave_unsent_here};
 use self::places::Places;
-use self::request::{Heard, check_host};
+use self::request::{Heard, refuse_host};
 use self::turns::{Timed, Turns};
 use crate::config::Config;
 use crate::front::Proxies;
@@ -179,9 +179,9 @@ impl Connection {
             let (answer, is_upgraded, mut turn) = (answer.clone(), Arc::clone(&is_upgraded), turns.begin());
             async move {
                 let (request, heard) = Heard::watch(request);
-                let mut response = match check_host(request.version(), request.headers()) {
-                    Ok(()) => answer.answer(request, peer).await,
-                    Err(refusal) => refusal,
+                let mut response = match refuse_host(request.version(), request.headers()) {
+                    None => answer.answer(request, peer).await,
+                    Some(refusal) => refusal,
                 };
                 // What is left of the body stands before the next request: hyper will close the connection over it, and
                 // the client must not send its next request into that.

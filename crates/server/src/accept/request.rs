@@ -14,10 +14,11 @@ use hyper::body::Incoming;
 
 const ONE_HOST: &str = "a request must have one Host header that names a host\n";
 
-/// The refusal of a request whose `Host` is not as RFC 9112, section 3.2, asks for: one in HTTP/1.1, at most one in
-/// HTTP/1.0, and a host with a port or without, or nothing. Those who disagree about which of two counts, a proxy and a
+/// The refusal of a request whose `Host` is not as RFC 9112, section 3.2, asks for.
+///
+/// That is one in HTTP/1.1, at most one in HTTP/1.0, and a host with a port or without, or nothing. Those who disagree about which of two counts, a proxy and a
 /// server say, can be played off against each other.
-pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Response<Body>> {
+pub(super) fn refuse_host(version: Version, headers: &HeaderMap) -> Option<Response<Body>> {
     let mut hosts = headers.get_all(HOST).into_iter();
     let is_right = match (hosts.next(), hosts.next()) {
         (Some(host), None) => is_host(host),
@@ -25,12 +26,12 @@ pub(super) fn check_host(version: Version, headers: &HeaderMap) -> Result<(), Re
         (Some(_), Some(_)) => false,
     };
     if is_right {
-        return Ok(());
+        return None;
     }
     let mut response = Response::new(Body::from(ONE_HOST));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
-    Err(response)
+    Some(response)
 }
 
 fn is_host(value: &HeaderValue) -> bool {
@@ -105,7 +106,7 @@ mod tests {
         for host in hosts {
             headers.append(HOST, host.parse().unwrap());
         }
-        check_host(version, &headers).is_ok()
+        refuse_host(version, &headers).is_none()
     }
 
     #[test]
