@@ -83,6 +83,8 @@ step("threads whose parts are of the wrong type or form", async () => {
   const wrong = [null, 7, true, [], {}, "", "two words", "x".repeat(200), "nul\u0000", "\ud800"];
   for (const field of ["campaignId", "promoterId", "advertiserId"]) {
     for (const value of wrong) {
+      // A side that is null is not named, and one side is enough.
+      if (value === null && field !== "campaignId") continue;
       const answer = await rest(users.alice, "POST", "/messaging/threads", { ...good(), [field]: value });
       assertNest(answer, 400);
     }
