@@ -40,9 +40,7 @@ fn url(flag: &str, text: &str) -> anyhow::Result<StoreUrl> {
     let url = StoreUrl::parse(text)
         .with_context(|| format!("{flag}: expected sqlite:PATH or postgres://USER:PASSWORD@HOST/DATABASE"))?;
     if url == StoreUrl::Memory {
-        bail!(
-            "{flag}: memory: is empty in every new process, so there is nothing to copy from or into it"
-        );
+        bail!("{flag}: memory: is empty in every new process, so there is nothing to copy from or into it");
     }
     Ok(url)
 }

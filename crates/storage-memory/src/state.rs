@@ -217,7 +217,8 @@ impl State {
             | Change::PutMember(_)
             | Change::PutThread(_)
             | Change::AddSummary(_)
-            | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+            | Change::EnqueueJob(_)
+            | Change::SettleNotices(_) => None,
         }
     }
 }
@@ -229,6 +230,7 @@ const fn put_user(change: &Change) -> Option<&UserId> {
         | Change::ReplaceMessage(_)
         | Change::PutThread(_)
         | Change::AddSummary(_)
-        | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+        | Change::EnqueueJob(_)
+        | Change::SettleNotices(_) => None,
     }
 }

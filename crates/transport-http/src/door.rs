@@ -169,6 +169,7 @@ pub(crate) fn failure(reply: Reply, failed: &Failed) -> Response {
         Failed::Unauthenticated(_)
         | Failed::Refused(_)
         | Failed::TooLarge { .. }
+        | Failed::Unsupported(_)
         | Failed::Unavailable
         | Failed::Internal => {}
     }

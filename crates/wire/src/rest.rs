@@ -132,12 +132,7 @@ impl Reply {
     /// A reply with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        Self {
-            status,
-            content_type: "application/json; charset=utf-8",
-            body: Some(json(body)),
-            pieces: None,
-        }
+        Self { status, content_type: "application/json; charset=utf-8", body: Some(json(body)), pieces: None }
     }
 
     /// A reply with a JSON array of which `items` are the first, without brackets. The others are written by `piece`, in

@@ -126,7 +126,11 @@ fn heard(dialect: &Dialect, change: &Change, origin: Origin) -> Vec<Outbound> {
         Change::AppendMessage(message) | Change::ReplaceMessage(message) => {
             Some(MessageView::fresh(message.clone(), None))
         }
-        Change::PutMember(_) | Change::PutThread(_) | Change::AddSummary(_) | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+        Change::PutMember(_)
+        | Change::PutThread(_)
+        | Change::AddSummary(_)
+        | Change::EnqueueJob(_)
+        | Change::SettleNotices(_) => None,
     };
     (dialect.socket.commit)(&Heard { commit: &commit, change, message: view.as_ref() })
 }

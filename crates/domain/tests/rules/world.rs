@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tidings_domain::change::Change;
-use tidings_domain::job::Work;
 use tidings_domain::id::{MessageId, Role, ThreadId, UserId};
+use tidings_domain::job::Work;
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
 use tidings_domain::messaging::{Mark, OwnMessage, Send, SendMessage};

@@ -18,7 +18,8 @@ fn many_messages_of_one_moment_are_dated_apart() {
     on_a_store(async |fixture| {
         let messaging = fixture.messaging();
         let said = |millis| message(&fixture, Some(ALICE), "in one second", millis);
-        let messages = [vec![said(0)], (0..500).map(|_| said(1_000)).collect(), vec![said(1_200), said(5_000)]];
+        let messages =
+            [vec![said(0)], (0..500).map(|_| said(1_000)).collect(), vec![said(1_200), said(5_000)]];
         let members = vec![member(ALICE, None), member(BOB, Some(1_000)), member(CAROL, Some(999))];
         let thread = ImportThread { key: None, messages: messages.concat(), members, ..a_thread(&fixture) };
         assert_eq!(does(&messaging, thread.clone()).await, imported(thread.id, true, 503, 0));
@@ -58,12 +59,19 @@ fn a_late_message_moves_by_five_minutes_at_most() {
             ..first.clone()
         };
         let too_late = late(last - MOVED_MAX_MS);
-        assert_eq!(problem(&messaging, too_late.clone()).await, ImportProblem::TooOld(too_late.messages[0].id));
+        assert_eq!(
+            problem(&messaging, too_late.clone()).await,
+            ImportProblem::TooOld(too_late.messages[0].id)
+        );
         let in_time = late(last + 1 - MOVED_MAX_MS);
         assert_eq!(does(&messaging, in_time.clone()).await, imported(first.id, false, 1, 0));
         assert_eq!(dates(&fixture.messages(first.id).await), [last, last + 1]);
         // Bob had read the late one, not the one that stands before it: both stay unread rather than neither.
         assert_eq!(fixture.entry(BOB, first.id).await.unread, 2);
-        assert_eq!(does(&messaging, in_time).await, imported(first.id, false, 0, 1), "there is nothing to move");
+        assert_eq!(
+            does(&messaging, in_time).await,
+            imported(first.id, false, 0, 1),
+            "there is nothing to move"
+        );
     });
 }

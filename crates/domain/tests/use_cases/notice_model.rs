@@ -25,7 +25,9 @@ enum Op {
     Stall(i64),
     /// The clock is put back.
     Back(i64),
-    Post { closed: bool },
+    Post {
+        closed: bool,
+    },
 }
 
 fn op() -> impl Strategy<Value = Op> {

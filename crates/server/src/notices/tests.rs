@@ -177,11 +177,10 @@ async fn who_leaves_without_having_read_is_told_soon() {
     tokio::time::advance(Duration::from_mins(5)).await;
     eventually("Carol is told", || world.told().len() == 3).await;
     let told = world.told();
-    assert_eq!(told.iter().map(|(user, unread, _)| (user.clone(), *unread)).collect::<Vec<_>>(), [
-        (BOB.id(), 1),
-        (ALICE.id(), 1),
-        (CAROL.id(), 2),
-    ]);
+    assert_eq!(
+        told.iter().map(|(user, unread, _)| (user.clone(), *unread)).collect::<Vec<_>>(),
+        [(BOB.id(), 1), (ALICE.id(), 1), (CAROL.id(), 2),]
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -141,7 +141,8 @@ pub async fn every_field_of_a_job_round_trips(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
     let mut jobs = vec![enqueued(fixture, thread, 5).await];
     let window = fixture.thread(thread).await.notice_due;
-    let works = [again(thread, &[], 0), again(thread, &[ALICE], 1), again(thread, &[ERIN, BOB], u32::MAX >> 1)];
+    let works =
+        [again(thread, &[], 0), again(thread, &[ALICE], 1), again(thread, &[ERIN, BOB], u32::MAX >> 1)];
     for (work, due_in) in works.into_iter().zip(6..) {
         let job = Job { work, ..job(fixture, thread, due_in) };
         jobs.push(fixture.does(enqueuing(job)).await);

@@ -18,9 +18,11 @@ pub(super) fn commit(heard: &Heard<'_>) -> Vec<Outbound> {
         Change::AppendMessage(_) => heard.message.map(new_message).into_iter().collect(),
         Change::PutMember(member) => marker_moved(heard, member),
         // The dialect knows no edits and no changes of a thread's own fields, and tells nobody of a summary.
-        Change::ReplaceMessage(_) | Change::PutThread(_) | Change::AddSummary(_) | Change::EnqueueJob(_) | Change::SettleNotices(_) => {
-            Vec::new()
-        }
+        Change::ReplaceMessage(_)
+        | Change::PutThread(_)
+        | Change::AddSummary(_)
+        | Change::EnqueueJob(_)
+        | Change::SettleNotices(_) => Vec::new(),
     }
 }
 

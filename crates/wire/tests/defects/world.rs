@@ -155,7 +155,8 @@ impl World {
                 | Change::PutMember(_)
                 | Change::PutThread(_)
                 | Change::AddSummary(_)
-                | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+                | Change::EnqueueJob(_)
+                | Change::SettleNotices(_) => None,
             };
             (DIALECT.socket.commit)(&Heard { commit, change, message: view.as_ref() })
         });

@@ -193,7 +193,10 @@ impl Live {
                     names.summary(summary.id);
                     None
                 }
-                Change::PutMember(_) | Change::PutThread(_) | Change::EnqueueJob(_) | Change::SettleNotices(_) => None,
+                Change::PutMember(_)
+                | Change::PutThread(_)
+                | Change::EnqueueJob(_)
+                | Change::SettleNotices(_) => None,
             };
             let view = match message {
                 Some(message) => {
