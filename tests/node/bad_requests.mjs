@@ -66,12 +66,15 @@ step("bodies that are too large", async () => {
 });
 
 step("a body of another type, or compressed", async () => {
-  for (const type of ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/xml", ""]) {
+  for (const type of ["text/plain", "multipart/form-data; boundary=x", "application/xml", "application/json; charset=utf-16"]) {
     const answer = await rest(users.alice, "POST", messages, "content=hello", { headers: { "Content-Type": type } });
-    assertNest(answer, [400, 415]);
+    assertNest(answer, 415);
   }
+  assertNest(await rest(users.alice, "POST", messages, "content=", { headers: { "Content-Type": "application/x-www-form-urlencoded" } }), 400);
   const zipped = await rest(users.alice, "POST", messages, Buffer.from([0x1f, 0x8b, 8, 0]), { headers: { "Content-Encoding": "gzip" } });
-  assertNest(zipped, [400, 415]);
+  assertNest(zipped, 400);
+  const brotli = await rest(users.alice, "POST", messages, { content: "x" }, { headers: { "Content-Encoding": "br" } });
+  assertNest(brotli, 415);
   await assertNothingStored();
 });
 
@@ -80,6 +83,8 @@ step("threads whose parts are of the wrong type or form", async () => {
   const wrong = [null, 7, true, [], {}, "", "two words", "x".repeat(200), "nul\u0000", "\ud800"];
   for (const field of ["campaignId", "promoterId", "advertiserId"]) {
     for (const value of wrong) {
+      // A side that is null is not named, and one side is enough.
+      if (value === null && field !== "campaignId") continue;
       const answer = await rest(users.alice, "POST", "/messaging/threads", { ...good(), [field]: value });
       assertNest(answer, 400);
     }
@@ -147,7 +152,7 @@ step("summaries that are none", async () => {
 
 step("pages and dates that are none: as the original where it answered, 400 where it broke (D15)", async () => {
   const lists = ["/messaging/threads", messages];
-  const dates = ["yesterday", "2025-13-45", "2025-02-30T00:00:00Z", "%00", "1e9", "-1", "[]", "2025-01-01T25:00:00Z", "2025", "NaN", "999999-01-01"];
+  const dates = ["yesterday", "2025-13-45", "2025-02-30T00:00:00Z", "%00", "1e9", "-1", "[]", "2025-01-01T25:00:00Z", "1754649000000", "NaN", "999999-01-01"];
   for (const path of lists) {
     for (const query of ["limit=0", "limit=abc", "limit=1000000000", "limit=1e9", "page=0&limit=0", "page=abc&limit=10", "limit=", "limit=%20", "limit=5.5"]) {
       const answer = await rest(users.alice, "GET", `${path}?${query}`);

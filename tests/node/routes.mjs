@@ -1,5 +1,7 @@
 // REST, route by route, under both prefixes.
 
+import { gzipSync } from "node:zlib";
+
 import { Client, assert, assertNest, campaign, post, rest, run, step, thread, users } from "./lib.mjs";
 import { assertFullThread, assertMessage, assertThread } from "./shapes.mjs";
 
@@ -203,6 +205,24 @@ step("sending by REST", async () => {
     const answer = await rest(users.alice, "POST", `${prefix}/threads/${opened.id}/messages`, body);
     assert.equal(answer.status, 201, answer.text);
     assertMessage(answer.body, { threadId: opened.id, user: users.alice, content: `by ${prefix}`, isRead: false });
+  }
+});
+
+step("requests as other clients write them: a slash at the end, gzip, a form, dates as JavaScript writes them", async () => {
+  const opened = await thread();
+  const path = `/api/messaging/threads/${opened.id}/messages`;
+  const gzip = { headers: { "Content-Encoding": "gzip" } };
+  const zipped = await rest(users.alice, "POST", `${path}/`, gzipSync(JSON.stringify({ content: "zipped" })), gzip);
+  assert.equal(zipped.status, 201, zipped.text);
+  const form = { headers: { "Content-Type": "application/x-www-form-urlencoded" } };
+  const formed = await rest(users.alice, "POST", path, new URLSearchParams({ content: "a form & more" }).toString(), form);
+  assert.equal(formed.body.content, "a form & more", formed.text);
+  const later = new Date(Date.now() + 3_600_000);
+  for (const date of [later.toString(), later.toUTCString(), later.toISOString(), later.toJSON()]) {
+    const found = await rest(users.bob, "GET", `${path}/?before=${encodeURIComponent(date)}`);
+    assert.deepEqual(found.body.map(({ content }) => content), ["a form & more", "zipped"], `${date}: ${found.text}`);
+    const none = new Date(new Date(date).getTime() - 7_200_000);
+    assert.deepEqual((await rest(users.bob, "GET", `${path}?before=${encodeURIComponent(none.toString())}`)).body, []);
   }
 });
 

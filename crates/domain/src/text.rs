@@ -1,6 +1,7 @@
 //! Texts that people write, parsed once at the door.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -18,7 +19,7 @@ pub const CLIENT_KEY_BYTES_MAX: usize = 128;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvalidText {
-    /// Nothing but white space.
+    /// Nothing but white space and characters that show nothing.
     #[error("must not be blank")]
     Blank,
     /// Longer than the limit.
@@ -44,9 +45,37 @@ fn bounded(text: &str, chars_max: usize, bytes_max: usize) -> Result<(), Invalid
     Ok(())
 }
 
-/// Blank as the senders' own clients judge it: JavaScript trims a byte order mark like white space.
-fn blank(text: &str) -> bool {
-    text.chars().all(|c| c.is_whitespace() || c == '\u{feff}')
+/// Characters that show nothing by themselves: Unicode's `Default_Ignorable_Code_Point`, the annotation marks, and the
+/// blank of Braille. White space is not among them.
+const INVISIBLE: [RangeInclusive<char>; 20] = [
+    '\u{ad}'..='\u{ad}',
+    '\u{34f}'..='\u{34f}',
+    '\u{61c}'..='\u{61c}',
+    '\u{115f}'..='\u{1160}',
+    '\u{17b4}'..='\u{17b5}',
+    '\u{180b}'..='\u{180f}',
+    '\u{200b}'..='\u{200f}',
+    '\u{202a}'..='\u{202e}',
+    '\u{2060}'..='\u{206f}',
+    '\u{2800}'..='\u{2800}',
+    '\u{3164}'..='\u{3164}',
+    '\u{fe00}'..='\u{fe0f}',
+    '\u{feff}'..='\u{feff}',
+    '\u{ffa0}'..='\u{ffa0}',
+    '\u{fff0}'..='\u{fff8}',
+    '\u{fff9}'..='\u{fffb}',
+    '\u{1bca0}'..='\u{1bca3}',
+    '\u{1d173}'..='\u{1d17a}',
+    '\u{e0000}'..='\u{e007f}',
+    '\u{e0080}'..='\u{e0fff}',
+];
+
+/// Whether a reader would see nothing: white space and invisible characters alone. An emoji is seen, whatever joins its
+/// parts.
+#[must_use]
+pub fn is_blank(text: &str) -> bool {
+    let is_invisible = |c: char| c >= '\u{ad}' && INVISIBLE.iter().any(|range| range.contains(&c));
+    text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
 /// What a message says: 1 to 10,000 characters, at most 40 KiB, not blank, without NUL.
@@ -62,7 +91,7 @@ impl Body {
     /// [`InvalidText`] says which limit was broken.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         bounded(text, BODY_CHARS_MAX, BODY_BYTES_MAX)?;
-        if blank(text) {
+        if is_blank(text) {
             return Err(InvalidText::Blank);
         }
         if text.contains('\0') {
@@ -96,7 +125,7 @@ impl Subject {
     /// [`InvalidText`] says which limit was broken.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         bounded(text, SUBJECT_CHARS_MAX, SUBJECT_CHARS_MAX * 4)?;
-        if blank(text) {
+        if is_blank(text) {
             return Err(InvalidText::Blank);
         }
         if let Some(control) = text.chars().find(|c| c.is_control()) {

@@ -25,6 +25,7 @@ use crate::health::{self, Draining, Readiness};
 use crate::metrics::{Metrics, MetricsPort, Page};
 use crate::notices::{Runner, ToLog};
 use crate::rates::Rates;
+use crate::repeats;
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 
@@ -91,6 +92,7 @@ impl App {
 
         let verifier = verifier(config, &secret, &store, &background)?;
         let sockets = sockets(config, &hub, &messaging, &verifier, &connections);
+        background.tasks.spawn(repeats::tell(background.stop.clone()));
         let draining = Draining::default();
         let readiness = Readiness {
             messaging: messaging.clone(),

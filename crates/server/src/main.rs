@@ -3,6 +3,7 @@
 mod accept;
 mod app;
 mod auth;
+mod cause;
 mod cli;
 mod config;
 mod copy;
@@ -16,6 +17,7 @@ mod metrics;
 mod notices;
 mod output;
 mod rates;
+mod repeats;
 mod serve;
 mod store;
 mod supervisor;
@@ -30,6 +32,8 @@ use anyhow::Context;
 use clap::Parser;
 use tokio::runtime::Runtime;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::cli::{Cli, Command, ConfigCommand, TokenCommand};
 use crate::config::{Config, Environment, Flags, Loaded, Log, LogFormat, Problems};
@@ -40,7 +44,7 @@ fn main() -> ExitCode {
     // Without a thread to write them there is nobody to say why.
     let Ok(log) = Output::to("log", std::io::stderr()) else { return ExitCode::FAILURE };
     let code = run(command, &settings.flags(), &log).unwrap_or_else(|error| {
-        log.line(format!("tidings: {error:#}\n"));
+        log.line(format!("tidings: {}\n", cause::WithCauses(error.as_ref())));
         ExitCode::FAILURE
     });
     log.flush();
@@ -116,8 +120,8 @@ fn begin_log(log: &Log, output: &Output) {
         .log_internal_errors(false)
         .with_writer(output.clone());
     match log.format {
-        LogFormat::Text => builder.init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => builder.finish().with(repeats::left_out()).init(),
+        LogFormat::Json => builder.json().finish().with(repeats::left_out()).init(),
     }
     std::panic::set_hook(Box::new(log_panic));
 }

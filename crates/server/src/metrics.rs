@@ -13,7 +13,6 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::header::CONTENT_TYPE;
 use http::{Request, StatusCode};
-use hyper::body::Incoming;
 use metrics::{describe_counter, describe_gauge, describe_histogram};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder};
 use tidings_socketio::SocketIo;
@@ -149,7 +148,7 @@ impl Page {
 pub(crate) struct MetricsPort(Router);
 
 impl Answer for MetricsPort {
-    async fn answer(&self, request: Request<Incoming>, _: std::net::SocketAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>, _: std::net::SocketAddr) -> Response<Body> {
         match self.0.clone().call(request.map(Body::new)).await {
             Ok(response) => response,
             Err(never) => match never {},

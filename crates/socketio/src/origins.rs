@@ -97,8 +97,9 @@ impl Origins {
 /// The longest list of headers that a preflight is answered with, in bytes.
 const REQUESTED_HEADERS_MAX: usize = 2 * 1024;
 
-/// The names of headers that a preflight asks for, to be allowed as they stand: pages with tracing send some that nobody
-/// can foresee. `None` if there are none, or what there is is no list of names of a sane length.
+/// The names of headers that a preflight asks for, to be allowed as they stand.
+///
+/// Pages with tracing send some that nobody can foresee. `None` if there are none, or what there is is no list of names of a sane length.
 #[must_use]
 pub fn requested_headers(preflight: &HeaderMap) -> Option<&HeaderValue> {
     let mut lines = preflight.get_all(ACCESS_CONTROL_REQUEST_HEADERS).into_iter();

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::error;
+
 /// The store's settings: `PgConfig { lanes: 4, ..PgConfig::at(url) }`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct PgConfig {
@@ -122,7 +124,7 @@ pub enum OpenError {
     #[error("the database's URL cannot be used: {0}")]
     Url(sqlx::Error),
     /// The server cannot be reached, refuses, or takes too long.
-    #[error("cannot connect to the database: {0}")]
+    #[error("cannot connect to the database: {}", error::text(.0))]
     Connect(sqlx::Error),
     /// The server is too old.
     #[error("the server is PostgreSQL {found}, but 15 or later is needed")]
@@ -164,6 +166,6 @@ pub enum OpenError {
     #[error("the database is an unfinished copy of another store: finish it with `tidings copy`")]
     Unfinished,
     /// A question to the server failed.
-    #[error("the database fails: {0}")]
+    #[error("the database fails: {}", error::text(.0))]
     Database(sqlx::Error),
 }

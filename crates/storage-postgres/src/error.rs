@@ -66,6 +66,17 @@ pub(crate) fn reach(error: &sqlx::Error) -> Reach {
     }
 }
 
+/// What failed, for operators. The server's own text with its SQLSTATE: the library adds a line of the server's source.
+pub(crate) fn text(error: &sqlx::Error) -> String {
+    match error.as_database_error() {
+        Some(of_server) => {
+            let code = of_server.code().unwrap_or_default();
+            format!("{} (SQLSTATE {code})", of_server.message())
+        }
+        None => error.to_string(),
+    }
+}
+
 /// The same failure in the words of the port.
 pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
     let passes = |code: &str| [code::DEADLOCK, code::SERIALIZATION].contains(&code);
@@ -73,10 +84,10 @@ pub(crate) fn store_error(error: &sqlx::Error) -> StoreError {
     let is_damaged = |code: &str| ["XX001", "XX002"].contains(&code);
     let code = sqlstate(error);
     if is_of_a_value(error) || code.as_deref().is_some_and(is_damaged) {
-        StoreError::Corrupt(error.to_string())
+        StoreError::Corrupt(text(error))
     } else if reach(error) != Reach::Someone || code.as_deref().is_some_and(passes) {
-        StoreError::Unavailable(error.to_string())
+        StoreError::Unavailable(text(error))
     } else {
-        StoreError::Internal(error.to_string())
+        StoreError::Internal(text(error))
     }
 }

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 
 use crate::batch::Outcome;
 use crate::config::PgConfig;
-use crate::error::{Reach, store_error};
+use crate::error::{Reach, store_error, text};
 use crate::health::Health;
 use crate::load::Locked;
 use crate::numbers::Numbers;
@@ -200,7 +200,7 @@ impl Runner {
         loop {
             let (mut link, is_new) = self.line.take().await.map_err(|error| Failure {
                 reach: Reach::Connection,
-                error: StoreError::Unavailable(error.to_string()),
+                error: StoreError::Unavailable(text(&error)),
             })?;
             match self.prepare(&mut link, jobs, locked).await {
                 Ok(prepared) => return self.commit(link, prepared).await,
@@ -287,14 +287,14 @@ impl Runner {
                 Ok(Fate::Undecided) | Err(_) if Instant::now() > until => break,
                 Ok(Fate::Undecided) => tokio::time::sleep(pause).await,
                 Err(lost) => {
-                    tracing::warn!(error = %lost, "the fate of a commit cannot be asked yet");
+                    tracing::warn!(error = %text(&lost), "the fate of a commit cannot be asked yet");
                     tokio::time::sleep(pause).await;
                 }
             }
             pause = pause.saturating_mul(2).min(PAUSE.1);
         }
-        tracing::error!(%error, "the fate of a commit is unknown");
-        Err(Failure { reach: Reach::Everyone, error: StoreError::Unknown(error.to_string()) })
+        tracing::error!(error = %text(error), "the fate of a commit is unknown");
+        Err(Failure { reach: Reach::Everyone, error: StoreError::Unknown(text(error)) })
     }
 }
 

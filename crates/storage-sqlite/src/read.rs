@@ -127,8 +127,19 @@ with recursive half (thread, low, high) as ( \
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] =
-    &[THREAD_BY_ID, THREAD_BY_KEY, ROSTER, CHANGES, SUMMARIES, MESSAGE, NEWEST_SHORT, OLDEST_SHORT, NEWEST, OLDEST, LAST_BEFORE];
+pub(crate) const STATEMENTS: &[&str] = &[
+    THREAD_BY_ID,
+    THREAD_BY_KEY,
+    ROSTER,
+    CHANGES,
+    SUMMARIES,
+    MESSAGE,
+    NEWEST_SHORT,
+    OLDEST_SHORT,
+    NEWEST,
+    OLDEST,
+    LAST_BEFORE,
+];
 
 fn id_bytes(id: &uuid::Uuid) -> Vec<u8> {
     id.as_bytes().to_vec()

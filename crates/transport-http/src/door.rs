@@ -67,6 +67,16 @@ pub(crate) async fn identify(
     }
 }
 
+/// The methods whose requests have a body that a table looks at.
+pub(crate) const fn has_body(method: Method) -> bool {
+    matches!(method, Method::Post | Method::Put)
+}
+
+/// A route's path, and the same with a slash at its end, which people add and the originals' framework takes.
+pub(crate) fn spellings(path: &str) -> [String; 2] {
+    [path.to_owned(), format!("{path}/")]
+}
+
 /// The request as a table's `decode` may look at it, given to `then`.
 pub(crate) async fn opened<T>(
     parts: &mut Parts,
@@ -120,7 +130,11 @@ pub(crate) async fn read(body: Body, bytes_max: usize) -> Result<Bytes, Failed> 
 pub(crate) enum Failed {
     Unauthenticated(AuthFailure),
     Refused(Refusal),
-    TooLarge { bytes_max: usize },
+    TooLarge {
+        bytes_max: usize,
+    },
+    /// The body is written in a way that is not taken; the text says which is.
+    Unsupported(String),
     TooMany(TooMany),
     Unavailable,
     /// There is no room for the answer.
@@ -138,6 +152,7 @@ impl Failed {
             Self::Unauthenticated(failure) => Problem::Unauthenticated(failure.clone()),
             Self::Refused(refusal) => Problem::Refused(refusal),
             Self::TooLarge { bytes_max } => Problem::TooLarge { bytes_max: *bytes_max },
+            Self::Unsupported(why) => Problem::Unsupported(why),
             Self::TooMany(many) => Problem::TooMany { retry_after_s: many.retry_after_ms.div_ceil(1_000) },
             Self::Unavailable | Self::Busy => Problem::Unavailable,
             Self::Internal => Problem::Internal,
@@ -154,6 +169,7 @@ pub(crate) fn failure(reply: Reply, failed: &Failed) -> Response {
         Failed::Unauthenticated(_)
         | Failed::Refused(_)
         | Failed::TooLarge { .. }
+        | Failed::Unsupported(_)
         | Failed::Unavailable
         | Failed::Internal => {}
     }

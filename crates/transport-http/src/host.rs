@@ -12,7 +12,10 @@ use tidings_domain::ports::TokenVerifier;
 use tidings_wire::host::{self, HostRequest, HostRoute};
 use tidings_wire::{AuthFailure, Problem, Reply};
 
-use crate::door::{Failed, failure, filter, identify, opened, read, response, unpanicked};
+use crate::content::{self, Forms};
+use crate::door::{
+    Failed, failure, filter, has_body, identify, opened, read, response, spellings, unpanicked,
+};
 
 #[derive(Debug, Clone)]
 struct Mounted {
@@ -31,7 +34,9 @@ pub fn host_router(messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> Ro
             let mounted = mounted.clone();
             async move { mounted.handle(route, request).await }
         };
-        routes = routes.route(route.path, on(filter(route.method), handler));
+        for path in spellings(route.path) {
+            routes = routes.route(&path, on(filter(route.method), handler.clone()));
+        }
     }
     let no_route = |OriginalUri(uri): OriginalUri, request: Request| {
         let problem = Problem::NoRoute { method: request.method().as_str(), path: uri.path() };
@@ -60,7 +65,10 @@ impl Mounted {
             let why = "the token lacks the scope `service`";
             return Err(Failed::Unauthenticated(AuthFailure::Invalid(why)));
         }
-        let body = read(body, route.body_bytes_max).await?;
+        let mut body = read(body, route.body_bytes_max).await?;
+        if has_body(route.method) {
+            body = content::json(&parts.headers, body, route.body_bytes_max, Forms::Refused)?;
+        }
         let command = opened(&mut parts, &body, |request, parts| {
             let key = parts.headers.get("idempotency-key").map(|key| key.to_str().unwrap_or("\0"));
             (route.decode)(&HostRequest { request: *request, idempotency_key: key })

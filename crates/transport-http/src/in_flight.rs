@@ -76,8 +76,7 @@ impl InFlight {
     pub fn new(limits: InFlightLimits) -> Self {
         let most = Semaphore::MAX_PERMITS.min(usize::try_from(u32::MAX).unwrap_or(usize::MAX));
         let bytes = limits.answer_bytes.clamp(1, most);
-        let refused =
-            |of| metrics::counter!("tidings_in_flight_refused_total", "of" => of);
+        let refused = |of| metrics::counter!("tidings_in_flight_refused_total", "of" => of);
         Self(Arc::new(Shared {
             limits,
             users: Mutex::default(),

@@ -31,6 +31,7 @@
 //! strangers only when it is told the [`ClientAddress`]; a refusal has status 429 and a `Retry-After`.
 
 mod answer;
+mod content;
 mod door;
 mod host;
 mod in_flight;

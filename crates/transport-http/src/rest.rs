@@ -16,7 +16,10 @@ use tidings_wire::{AuthFailure, Dialect, Problem, Route};
 use tokio::time::Instant;
 
 use crate::answer::{Answering, charge};
-use crate::door::{Failed, failure, filter, identify, opened, read, response, retry_after, unpanicked};
+use crate::content::{self, Forms};
+use crate::door::{
+    Failed, failure, filter, has_body, identify, opened, read, response, retry_after, spellings, unpanicked,
+};
 use crate::in_flight::InFlight;
 use crate::meters::SendMeters;
 
@@ -64,7 +67,9 @@ pub fn router_within(
             let mounted = mounted.clone();
             async move { mounted.handle(route, request).await }
         };
-        routes = routes.route(route.path, on(filter(route.method), handler));
+        for path in spellings(route.path) {
+            routes = routes.route(&path, on(filter(route.method), handler.clone()));
+        }
     }
     let no_route = move |OriginalUri(uri): OriginalUri, request: Request| {
         let problem = Problem::NoRoute { method: request.method().as_str(), path: uri.path() };
@@ -112,7 +117,10 @@ impl Mounted {
         // First who is asking: a stranger's body is not even read.
         let actor = self.actor(&parts).await?;
         let place = self.in_flight.enter(&actor.user).await?;
-        let body = read(body, BODY_BYTES_MAX).await?;
+        let mut body = read(body, BODY_BYTES_MAX).await?;
+        if has_body(route.method) {
+            body = content::json(&parts.headers, body, BODY_BYTES_MAX, Forms::Taken)?;
+        }
         let command = opened(&mut parts, &body, |request, _| (route.decode)(request)).await?;
         let is_send = matches!(command, Command::Send(_));
         let reading = if is_long_read(&command) { Some(place.read().await?) } else { None };

@@ -132,12 +132,7 @@ impl Reply {
     /// A reply with a JSON body.
     #[must_use]
     pub fn json(status: u16, body: &impl Serialize) -> Self {
-        Self {
-            status,
-            content_type: "application/json; charset=utf-8",
-            body: Some(json(body)),
-            pieces: None,
-        }
+        Self { status, content_type: "application/json; charset=utf-8", body: Some(json(body)), pieces: None }
     }
 
     /// A reply with a JSON array of which `items` are the first, without brackets. The others are written by `piece`, in
@@ -185,6 +180,8 @@ pub enum Problem<'a> {
         /// The limit.
         bytes_max: usize,
     },
+    /// The body is written in an encoding or of a type that is not taken; the text says what is.
+    Unsupported(&'a str),
     /// The caller asked too often.
     TooMany {
         /// When to try again, in seconds.

@@ -33,7 +33,8 @@ fn one_users_lists_are_not_in_everybodys_way() -> anyhow::Result<()> {
     let beside = thread::scope(|scope| {
         let asking = || -> anyhow::Result<()> {
             let bob = Rest::of(world.server.address(), &world.users.bob);
-            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok() {
+            while left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1)).is_ok()
+            {
                 let answer = bob.get("/messaging/threads?page=4&limit=500")?;
                 // Some are refused: so many at once are too many.
                 ensure!([200, 429].contains(&answer.status), "{answer:?}");

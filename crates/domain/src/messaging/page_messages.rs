@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{MessageView, MessagesView, Messaging, ReadError};
 use super::reading_on::{Extent, MessagesRest, PIECE_TEXT_BYTES};
+use super::{MessageView, MessagesView, Messaging, ReadError};
 use crate::id::{ThreadId, UserId};
 use crate::member::Member;
 use crate::message::Message;
@@ -65,7 +65,8 @@ impl Messaging {
             PageEnd::Oldest => after = Seq::new(after.get().saturating_add(ask.skip)),
         }
         let page = MessagePage { after, before: Some(before), from: ask.from, limit: ask.limit };
-        self.piece(thread, &member, MessagesRest { thread: ask.thread, page, extent: ask.extent, members }).await
+        self.piece(thread, &member, MessagesRest { thread: ask.thread, page, extent: ask.extent, members })
+            .await
     }
 
     /// The next piece of a page. Membership is looked at again: whoever was removed meanwhile sees no more. Read marks

@@ -15,7 +15,13 @@ const WHITE_SPACE: [char; 26] = [
 
 /// Anything, with more of what a parser may trip over than chance would bring.
 fn any_text() -> impl Strategy<Value = String> {
-    let odd = prop_oneof![Just('\0'), Just('\u{1f}'), Just('\u{85}'), prop::sample::select(&WHITE_SPACE[..])];
+    let odd = prop_oneof![
+        Just('\0'),
+        Just('\u{1f}'),
+        Just('\u{85}'),
+        prop::sample::select(&WHITE_SPACE[..]),
+        prop::sample::select(&INVISIBLE[..])
+    ];
     prop_oneof![
         any::<String>(),
         prop::collection::vec(odd.clone(), 0..8).prop_map(|chars| chars.into_iter().collect()),
@@ -30,8 +36,40 @@ fn blanks() -> impl Strategy<Value = String> {
 }
 
 fn is_blank(text: &str) -> bool {
-    text.chars().all(|c| WHITE_SPACE.contains(&c))
+    text.chars().all(|c| WHITE_SPACE.contains(&c) || is_ignorable(c))
 }
+
+/// Unicode's `Default_Ignorable_Code_Point`, the annotation marks, the blank of Braille: read from the standard's tables
+/// apart from the code.
+fn is_ignorable(c: char) -> bool {
+    matches!(u32::from(c),
+        0xAD | 0x34F | 0x61C | 0x115F..=0x1160 | 0x17B4..=0x17B5 | 0x180B..=0x180F | 0x200B..=0x200F
+        | 0x202A..=0x202E | 0x2060..=0x206F | 0x2800 | 0x3164 | 0xFE00..=0xFE0F | 0xFEFF | 0xFFA0 | 0xFFF0..=0xFFFB
+        | 0x1BCA0..=0x1BCA3 | 0x1D173..=0x1D17A | 0xE0000..=0xE0FFF)
+}
+
+/// Characters that show nothing by themselves, of each kind.
+const INVISIBLE: [char; 19] = [
+    '\u{ad}',
+    '\u{34f}',
+    '\u{61c}',
+    '\u{115f}',
+    '\u{17b4}',
+    '\u{180e}',
+    '\u{200b}',
+    '\u{200d}',
+    '\u{200f}',
+    '\u{202e}',
+    '\u{2060}',
+    '\u{2066}',
+    '\u{2800}',
+    '\u{3164}',
+    '\u{fe0f}',
+    '\u{ffa0}',
+    '\u{fffa}',
+    '\u{e0041}',
+    '\u{e0100}',
+];
 
 proptest! {
     #[test]
@@ -80,6 +118,18 @@ proptest! {
         prop_assert_eq!(Subject::parse(&text), Err(InvalidText::Blank));
         let within = format!("{text}{visible}{text}");
         prop_assert!(Body::parse(&within).is_ok());
+    }
+
+    #[test]
+    fn what_shows_nothing_is_blank(
+        text in prop::collection::vec(prop::sample::select([&WHITE_SPACE[..], &INVISIBLE].concat()), 1..20),
+        visible in prop::sample::select(&["a", "한", "⠁", "👩\u{200d}👩\u{200d}👧", "❤\u{fe0f}", "🏴\u{e0067}\u{e0062}\u{e007f}", "می\u{200c}خواهم"][..]),
+    ) {
+        let text: String = text.into_iter().collect();
+        prop_assert_eq!(Body::parse(&text), Err(InvalidText::Blank));
+        prop_assert_eq!(Subject::parse(&INVISIBLE.iter().collect::<String>()), Err(InvalidText::Blank));
+        let within = format!("{text}{visible}{text}");
+        prop_assert_eq!(Body::parse(&within).map(|body| body.as_str().to_owned()), Ok(within));
     }
 
     #[test]

@@ -136,7 +136,10 @@ fn lists_with_large_last_messages_come_in_pieces_and_are_whole() {
         loop {
             let last = |shown: &tidings_domain::messaging::ThreadView| {
                 let listed = shown.listed.as_ref().unwrap();
-                listed.last_message.as_ref().map(|last| (last.message.seq.get(), last.message.body.as_str().len()))
+                listed
+                    .last_message
+                    .as_ref()
+                    .map(|last| (last.message.seq.get(), last.message.body.as_str().len()))
             };
             let bytes: usize = view.threads.iter().filter_map(last).map(|(_, bytes)| bytes).sum();
             assert!(bytes <= PIECE_BYTES_MAX, "{bytes} bytes");

@@ -6,8 +6,8 @@ use std::sync::Mutex;
 use tidings_domain::error::Classify;
 use tidings_domain::id::UserId;
 use tidings_domain::messaging::{
-    AddSummary, Deps, Extent, FindThread, ListSummaries, ListThreads, MarkError, MarkRead, MarkTarget, Messaging,
-    OpenError, OwnMessage, PageMessages, ReadError, SendError, SummaryError,
+    AddSummary, Deps, Extent, FindThread, ListSummaries, ListThreads, MarkError, MarkRead, MarkTarget,
+    Messaging, OpenError, OwnMessage, PageMessages, ReadError, SendError, SummaryError,
 };
 use tidings_domain::page::{PageEnd, PageLimit, ThreadPage};
 use tidings_domain::ports::{Budget, Limiter, TooMany};

@@ -7,6 +7,7 @@
 
 mod patient;
 mod places;
+mod request;
 mod turns;
 
 use std::convert::Infallible;
@@ -19,8 +20,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
-use http::{Request, Response, StatusCode};
-use hyper::body::Incoming;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, StatusCode};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
@@ -30,6 +31,7 @@ use tokio_util::task::TaskTracker;
 
 use self::patient::{Patience, Patient, leave_unsent_here};
 use self::places::Places;
+use self::request::{Heard, refuse_host};
 use self::turns::{Timed, Turns};
 use crate::config::Config;
 use crate::front::Proxies;
@@ -85,11 +87,8 @@ impl Settings {
 /// Answers one request from a peer.
 pub(crate) trait Answer: Clone + Send + Sync + 'static {
     /// The answer.
-    fn answer(
-        &self,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> impl Future<Output = Response<Body>> + Send;
+    fn answer(&self, request: Request<Body>, peer: SocketAddr)
+    -> impl Future<Output = Response<Body>> + Send;
 }
 
 /// Accepts connections until `stop`, and serves each as a task of `tasks`. After `stop`, connections finish the
@@ -179,7 +178,16 @@ impl Connection {
         let service = hyper::service::service_fn(move |request| {
             let (answer, is_upgraded, mut turn) = (answer.clone(), Arc::clone(&is_upgraded), turns.begin());
             async move {
-                let response = answer.answer(request, peer).await;
+                let (request, heard) = Heard::watch(request);
+                let mut response = match refuse_host(request.version(), request.headers()) {
+                    None => answer.answer(request, peer).await,
+                    Some(refusal) => refusal,
+                };
+                // What is left of the body stands before the next request: hyper will close the connection over it, and
+                // the client must not send its next request into that.
+                if !heard.is_whole() {
+                    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                     is_upgraded.store(true, Ordering::Relaxed);
                     turn.keep();

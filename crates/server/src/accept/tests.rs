@@ -22,7 +22,7 @@ struct Echo {
 }
 
 impl Answer for Echo {
-    async fn answer(&self, request: Request<Incoming>, _: SocketAddr) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>, _: SocketAddr) -> Response<Body> {
         let path = request.uri().path().to_owned();
         Response::new(match path.as_str() {
             "/big" => Body::from(vec![b'x'; BIG]),
@@ -196,6 +196,44 @@ async fn pipelined_requests_are_answered_in_order() {
     let heard = client.hears("/path-19").await;
     let places: Vec<_> = (0..20).map(|n| heard.find(&format!("/path-{n:02}")).unwrap()).collect();
     assert!(places.is_sorted(), "{heard}");
+}
+
+/// A client that is answered before its body was read must not send its next request into the end of the connection.
+#[tokio::test]
+async fn an_answer_says_when_it_is_the_last_one() {
+    let world = World::new(settings()).await;
+    let mut client = world.connect().await;
+    // Read, or empty: the connection stays.
+    client.say("POST /body HTTP/1.1\r\nhost: here\r\ncontent-length: 2\r\n\r\nhi").await;
+    assert!(!client.hears("\r\n\r\nhi").await.contains("connection: close"));
+    client.say("POST /empty HTTP/1.1\r\nhost: here\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(!client.hears("/empty").await.contains("connection: close"));
+    client.say("POST /not-read HTTP/1.1\r\nhost: here\r\ncontent-length: 999999\r\n\r\nhi").await;
+    let heard = client.hears("/not-read").await;
+    assert!(heard.contains("connection: close"), "{heard}");
+    client.end().await;
+    world.ended().await;
+}
+
+#[tokio::test]
+async fn a_request_has_one_host() {
+    let world = World::new(settings()).await;
+    let mut client = world.connect().await;
+    for head in [
+        "GET /x HTTP/1.1\r\n",
+        "GET /x HTTP/1.1\r\nhost: a\r\nhost: b\r\n",
+        "GET /x HTTP/1.1\r\nhost: a b\r\n",
+    ] {
+        client.say(&format!("{head}\r\n")).await;
+        let heard = client.hears("Host header").await;
+        assert!(heard.starts_with("HTTP/1.1 400"), "{head:?}: {heard}");
+    }
+    // The connection is none the worse for it, and the old version needs none.
+    client.asks("/still").await;
+    client.hears("/still").await;
+    let mut client = world.connect().await;
+    client.say("GET /old HTTP/1.0\r\n\r\n").await;
+    client.hears("/old").await;
 }
 
 #[tokio::test]

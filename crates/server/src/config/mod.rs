@@ -88,7 +88,12 @@ pub(crate) struct Loaded {
 fn keys() -> impl Iterator<Item = &'static Key> {
     let fixed = [server::KEYS, store::KEYS, log::KEYS, auth::KEYS, issuer::KEYS];
     let fixed = fixed.into_iter().flatten().chain(dialects::keys()).chain(origins::keys());
-    fixed.chain(limits::KEYS).chain(in_flight::KEYS).chain(rates::KEYS).chain(notices::keys()).chain(metrics::KEYS)
+    fixed
+        .chain(limits::KEYS)
+        .chain(in_flight::KEYS)
+        .chain(rates::KEYS)
+        .chain(notices::keys())
+        .chain(metrics::KEYS)
 }
 
 impl Config {

@@ -45,7 +45,7 @@ Key::unset(
 Key::new(
     "server.keep_alive",
     "\"75s\"",
-    "a duration: 75s, 2m",
+    "a number with a unit: ms, s, m, h, d",
     "How long an HTTP connection may rest between two requests before it is closed. Longer than a proxy or balancer in \
      front keeps its connections, which is often 60 s: otherwise some requests meet the end of theirs.",
 )];

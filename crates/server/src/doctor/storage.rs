@@ -10,6 +10,7 @@ use tidings_storage_sqlite::{SqliteConfig, SqliteStore};
 use tokio_util::task::TaskTracker;
 
 use super::Finding;
+use crate::cause::WithCauses;
 use crate::config::Config;
 use crate::folder;
 use crate::store::{self, Nobody};
@@ -97,7 +98,10 @@ pub(super) async fn database(config: &Config) -> Finding {
         ),
         Err(error) => Finding::fail(
             what,
-            format!("{shown} {state}, but a database beside it does not work: {error:#}"),
+            format!(
+                "{shown} {state}, but a database beside it does not work: {}",
+                WithCauses(error.as_ref())
+            ),
             "use a folder on a local file system that this user may write to",
         ),
     }

@@ -13,7 +13,6 @@ use axum::extract::MatchedPath;
 use axum::middleware::{self, Next};
 use http::header::HOST;
 use http::{Method, Request, Response};
-use hyper::body::Incoming;
 use tidings_domain::ports::{Clock, IdSource};
 use tidings_socketio::SocketIo;
 use tidings_system::{SystemClock, SystemIds};
@@ -54,7 +53,7 @@ impl Front {
 
     async fn pass(
         &self,
-        mut request: Request<Incoming>,
+        mut request: Request<Body>,
         peer: SocketAddr,
         client: IpAddr,
         route: &Route,
@@ -70,7 +69,7 @@ impl Front {
         if peer.ip().to_canonical().is_loopback() && !client::is_forwarded(request.headers()) {
             request.extensions_mut().insert(FromHere);
         }
-        match self.rest.clone().call(request.map(Body::new)).await {
+        match self.rest.clone().call(request).await {
             Ok(response) => response,
             Err(never) => match never {},
         }
@@ -78,7 +77,7 @@ impl Front {
 }
 
 impl Answer for Front {
-    async fn answer(&self, mut request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Body>, peer: SocketAddr) -> Response<Body> {
         let id = RequestId::given(request.headers())
             .unwrap_or_else(|| RequestId::new(SystemIds.uuid_v7(SystemClock.now())));
         // Whatever is logged at all is found by the request's name.

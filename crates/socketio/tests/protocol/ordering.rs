@@ -140,7 +140,8 @@ async fn a_polling_client_fetches_its_answers_before_it_is_closed() {
 async fn an_answer_that_does_not_come_holds_the_close_up_for_a_limited_time() {
     for give_up in [false, true] {
         let server = Server::with(|config| {
-            config.engine.finish_timeout = if give_up { Duration::from_hours(1) } else { Duration::from_millis(50) };
+            config.engine.finish_timeout =
+                if give_up { Duration::from_hours(1) } else { Duration::from_millis(50) };
         })
         .await;
         let mut client = server.client().await;

@@ -8,8 +8,8 @@ use tidings_domain::error::Classify;
 use tidings_domain::id::{MessageId, ThreadId};
 use tidings_domain::message::Message;
 use tidings_domain::messaging::{
-    Before, Extent, Founders, ListThreads, MarkRead, MarkTarget, Messaging, OpenThread, OwnMessage, PageMessages,
-    SendMessage,
+    Before, Extent, Founders, ListThreads, MarkRead, MarkTarget, Messaging, OpenThread, OwnMessage,
+    PageMessages, SendMessage,
 };
 use tidings_domain::page::{PageEnd, PageLimit, ThreadPage};
 use tidings_domain::seq::Seq;

@@ -67,3 +67,22 @@ async fn what_is_wrong_is_told_in_problem_documents() {
         assert_eq!(problem(&answer, 404), "no-such-route", "{path}");
     }
 }
+
+#[tokio::test]
+async fn a_slash_at_the_end_and_a_compressed_body_are_taken_and_a_form_is_not() {
+    let world = World::new();
+    let told = asks(&world, Some("host"), Method::PUT, "/v1/users/u1/", &json!({ "name": "U" })).await;
+    assert_eq!(told.status, StatusCode::OK, "{}", told.text);
+    let put = |name, value, body: &'static str| {
+        let request =
+            Request::put("/v1/users/u1").header(header::AUTHORIZATION, "Bearer host").header(name, value);
+        world.call(request.body(Body::from(body)).expect("a request"))
+    };
+    let form = put(header::CONTENT_TYPE, "application/x-www-form-urlencoded", "name=U").await;
+    assert_eq!(problem(&form, 415), "unsupported-media-type");
+    let zipped = put(header::CONTENT_ENCODING, "zstd", "{}").await;
+    assert_eq!(problem(&zipped, 415), "unsupported-media-type");
+    // With curl's own type for a body.
+    let curled = put(header::CONTENT_TYPE, "application/x-www-form-urlencoded", r#"{"name":"U"}"#).await;
+    assert_eq!(curled.status, StatusCode::OK, "{}", curled.text);
+}

@@ -1,7 +1,7 @@
 //! How much of one user, and of all, is in flight at once.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};

@@ -107,13 +107,14 @@ impl World {
             ..Deps::on(store.inner.clone(), Arc::clone(&clock), SeededIds::new(5))
         });
         let verifier: Arc<dyn TokenVerifier> = Arc::new(NameVerifier);
-        let router = tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier))
-            .merge(tidings_transport_http::router_within(
+        let router = tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier)).merge(
+            tidings_transport_http::router_within(
                 &tidings_wire::campaign::DIALECT,
                 messaging,
                 verifier,
                 &InFlight::new(limits),
-            ));
+            ),
+        );
         Self { router, store, clock, ids: SeededIds::new(6) }
     }
 

@@ -35,6 +35,7 @@ pub(super) fn error(status: u16, message: impl Into<Cow<'static, str>>) -> Reply
         404 => Some("Not Found"),
         409 => Some("Conflict"),
         413 => Some("Payload Too Large"),
+        415 => Some("Unsupported Media Type"),
         429 => Some("Too Many Requests"),
         503 => Some("Service Unavailable"),
         _ => None,
@@ -77,6 +78,7 @@ pub(super) fn problem(problem: &Problem<'_>) -> Reply {
         Problem::TooLarge { bytes_max } => {
             error(413, format!("request entity too large: at most {bytes_max} bytes are taken"))
         }
+        Problem::Unsupported(why) => error(415, (*why).to_owned()),
         Problem::TooMany { .. } => error(429, TOO_MANY),
         Problem::Unavailable => error(503, "The service is not available now, try again"),
         Problem::Internal => error(500, "Internal server error"),

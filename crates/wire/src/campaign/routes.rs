@@ -9,7 +9,7 @@ use tidings_domain::messaging::{
     MessagesView, OpenThread, Outcome, OwnMessage, PageMessages, SendMessage, ThreadsView,
 };
 use tidings_domain::page::{About, PageEnd, PageLimit, ThreadPage};
-use tidings_domain::text::{Body, ClientKey, Subject};
+use tidings_domain::text::{Body, ClientKey, Subject, is_blank};
 use tidings_domain::user::Actor;
 
 use super::fields::{BEFORE, CLIENT_MSG_ID, CONTENT, FIELDS, SUBJECT};
@@ -150,7 +150,7 @@ fn open_thread(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     };
     let subject = asked
         .subject
-        .filter(|subject| !subject.trim().is_empty())
+        .filter(|subject| !is_blank(subject))
         .map(|subject| Subject::parse(&subject))
         .transpose()
         .map_err(|error| SUBJECT.refuse_text(&error))?;
@@ -187,7 +187,7 @@ fn page_messages(request: &RestRequest<'_>) -> Result<Command, Refusal> {
     let before = request
         .query("before")
         .map(|text| {
-            let at = iso::parse(text);
+            let at = iso::parse_as_javascript(text);
             at.map(Before::Time).ok_or_else(|| BEFORE.refuse())
         })
         .transpose()?;

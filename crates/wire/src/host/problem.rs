@@ -81,6 +81,10 @@ pub fn problem(problem: &Problem<'_>) -> Reply {
             let detail = format!("the body is larger than {bytes_max} bytes");
             titled((413, "Content Too Large"), "body-too-large", detail.into(), false)
         }
+        Problem::Unsupported(why) => {
+            let detail = Cow::Borrowed(*why);
+            titled((415, "Unsupported Media Type"), "unsupported-media-type", detail, false)
+        }
         Problem::TooMany { retry_after_s } => {
             let detail = format!("too many requests; try again in {retry_after_s} s");
             document(ErrorKind::LimitExceeded, "rate-limited", detail.into(), true)

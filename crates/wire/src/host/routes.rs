@@ -3,7 +3,7 @@
 use serde::Serialize;
 use tidings_domain::context::Context;
 use tidings_domain::messaging::{HostCommand, HostError, HostOpenThread, HostOutcome, Unique};
-use tidings_domain::text::{ClientKey, Subject as ThreadSubject};
+use tidings_domain::text::{ClientKey, Subject as ThreadSubject, is_blank};
 use tidings_domain::user::{Subject, User};
 
 use super::fields::FIELDS;
@@ -78,8 +78,7 @@ pub const ROUTES: &[HostRoute] = &[
 ];
 
 fn short(field: &str, text: String) -> Result<String, Refusal> {
-    if text.trim().is_empty() || text.chars().count() > SHORT_CHARS_MAX || text.chars().any(char::is_control)
-    {
+    if is_blank(&text) || text.chars().count() > SHORT_CHARS_MAX || text.chars().any(char::is_control) {
         return Err(Refusal::invalid(format!(
             "{field} must be a text of 1 to {SHORT_CHARS_MAX} characters, not blank, without control characters"
         )));

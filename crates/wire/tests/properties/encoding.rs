@@ -9,8 +9,8 @@ use tidings_domain::error::StoreError;
 use tidings_domain::member::Member;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{
-    CommandError, Listed, MarkError, Marked, MessageView, MessagesView, OpenError, Opened, Outcome, ThreadsView,
-    ReadError, SendError, Sent, SummaryError, ThreadView,
+    CommandError, Listed, MarkError, Marked, MessageView, MessagesView, OpenError, Opened, Outcome,
+    ReadError, SendError, Sent, SummaryError, ThreadView, ThreadsView,
 };
 use tidings_domain::ports::{Denied, TooMany};
 use tidings_domain::seq::Modseq;
@@ -121,7 +121,8 @@ fn outcomes() -> BoxedStrategy<Outcome> {
             moved,
             modseq: Modseq::new(7)
         })),
-        prop::collection::vec(thread_views(), 0..3).prop_map(|threads| Outcome::Threads(ThreadsView { threads, rest: None })),
+        prop::collection::vec(thread_views(), 0..3)
+            .prop_map(|threads| Outcome::Threads(ThreadsView { threads, rest: None })),
         thread_views().prop_map(|view| Outcome::Thread(Box::new(view))),
         (threads(), prop::collection::vec(views(), 0..4), any::<bool>()).prop_map(
             |(thread, messages, has_older)| Outcome::Messages(MessagesView {

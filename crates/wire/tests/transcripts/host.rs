@@ -75,6 +75,7 @@ pub(crate) fn problem_of(met: &ProblemMet) -> Problem<'_> {
         }
         ProblemMet::NoRoute { method, path } => Problem::NoRoute { method, path },
         ProblemMet::TooLarge { bytes } => Problem::TooLarge { bytes_max: *bytes },
+        ProblemMet::Unsupported { why } => Problem::Unsupported(why),
         ProblemMet::TooMany { seconds } => Problem::TooMany { retry_after_s: *seconds },
         ProblemMet::Unavailable => Problem::Unavailable,
         ProblemMet::Internal => Problem::Internal,

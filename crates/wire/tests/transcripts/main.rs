@@ -61,6 +61,7 @@ const HOST_CODES: &[&str] = &[
     "thread-not-found",
     "unauthenticated",
     "unavailable",
+    "unsupported-media-type",
 ];
 
 /// The transcripts of a folder, by name.

@@ -205,6 +205,7 @@ pub(crate) enum ProblemMet {
     BadToken { why: String },
     NoRoute { method: String, path: String },
     TooLarge { bytes: usize },
+    Unsupported { why: String },
     TooMany { seconds: u64 },
     Unavailable,
     Internal,

@@ -366,6 +366,8 @@ fn find_route(
     path: &str,
 ) -> Option<(&'static Route, Vec<(&'static str, String)>)> {
     let below = dialect.prefixes.iter().find_map(|prefix| path.strip_prefix(prefix))?;
+    // As the transports have it, which are not here.
+    let below = below.strip_suffix('/').unwrap_or(below);
     let mut routes = dialect.routes.iter().filter(|route| route.method.as_str() == method);
     routes.find_map(|route| Some((route, matched(route.path, below)?)))
 }

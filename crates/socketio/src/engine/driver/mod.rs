@@ -225,7 +225,8 @@ impl<P: Protocol> Driver<P> {
                 // What is next waits until they are done, and so does the end.
                 return progress;
             }
-            let ending = self.leaving.as_ref().filter(|leaving| !leaving.finishing).map(|leaving| leaving.reason);
+            let ending =
+                self.leaving.as_ref().filter(|leaving| !leaving.finishing).map(|leaving| leaving.reason);
             let job = self.next_job();
             if job.is_none() && ending.is_none() {
                 return progress;
@@ -298,7 +299,8 @@ impl<P: Protocol> Driver<P> {
         let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
         let finishing = self.leaving.as_ref().is_some_and(|leaving| leaving.finishing);
         let mut state = self.connection.lock();
-        let answered = finishing && self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
+        let answered =
+            finishing && self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
         let news = answered
             || (state.nudged && self.urgent.is_none())
             || (state.ending.is_some() && !leaving)
@@ -309,7 +311,10 @@ impl<P: Protocol> Driver<P> {
                         || (polling.body.is_none() && matches!(polling.upgrade, Upgrade::Done(_)))
                 }
                 None => {
-                    self.socket.is_some() && !self.blocked && (!leaving || finishing) && !state.outbox.is_empty()
+                    self.socket.is_some()
+                        && !self.blocked
+                        && (!leaving || finishing)
+                        && !state.outbox.is_empty()
                 }
             };
         if !news {
