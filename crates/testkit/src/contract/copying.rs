@@ -208,14 +208,10 @@ pub async fn a_copy_goes_on_as_the_first_would(from: &Fixture, to: &Fixture) {
 /// The numbers of users and of threads.
 async fn numbers(fixture: &Fixture) -> (Vec<u64>, Vec<u64>) {
     let all = async |kind| door(fixture).records(kind, None).await.expect("the store works").records;
-    let users = all(RecordKind::User).await.into_iter().filter_map(|record| match record {
-        Record::User(user, _) => Some(user.number),
-        _ => None,
-    });
-    let threads = all(RecordKind::Thread).await.into_iter().filter_map(|record| match record {
-        Record::Thread(thread, _) => Some(thread.number),
-        _ => None,
-    });
+    let user = |record| if let Record::User(user, _) = record { Some(user.number) } else { None };
+    let thread = |record| if let Record::Thread(thread, _) = record { Some(thread.number) } else { None };
+    let users = all(RecordKind::User).await.into_iter().filter_map(user);
+    let threads = all(RecordKind::Thread).await.into_iter().filter_map(thread);
     (users.collect(), threads.collect())
 }
 

@@ -164,8 +164,9 @@ pub fn run_copy<F: Subject, T: Subject>(case: &impl AsyncFn(&Fixture, &Fixture))
     });
 }
 
-/// Tests that everything can be copied from a store of one sort into one of another: `copy_contract!(to_a_file: memory
-/// => file)`, where `memory` and `file` are as in [`store_contract!`] and answer stores with a
+/// Tests that everything can be copied from a store of one sort into one of another.
+///
+/// `copy_contract!(to_a_file: memory => file)`, where `memory` and `file` are as in [`store_contract!`] and answer stores with a
 /// [`transfer`](crate::Stores::transferring). The name is that of the module with the tests.
 #[macro_export]
 macro_rules! copy_contract {
