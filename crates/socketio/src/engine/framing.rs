@@ -40,12 +40,9 @@ impl Framing {
     /// takes. What comes behind it has not been looked at then.
     ///
     /// The size of a message in fragments is not known at its beginning, so it takes a share of the largest size.
-    pub(crate) fn next_large(
-        &mut self,
-        bytes: &[u8],
-        large: &LargeMessages,
-        max_payload: usize,
-    ) -> Option<(usize, usize)> {
+    ///
+    /// What is larger than any message may be takes none: the parser refuses it by its header.
+    pub(crate) fn next_large(&mut self, bytes: &[u8], large: &LargeMessages) -> Option<(usize, usize)> {
         let mut at = 0;
         while let Some(byte) = bytes.get(at) {
             if self.skip > 0 {
@@ -61,7 +58,7 @@ impl Framing {
             at += 1;
             let Some(header) = self.complete() else { continue };
             (self.have, self.skip) = (0, header.rest);
-            if let Some(share) = self.share(&header, large, max_payload) {
+            if let Some(share) = self.share(&header, large) {
                 return Some((at - 1, share));
             }
         }
@@ -88,7 +85,7 @@ impl Framing {
     }
 
     /// The share that a message takes because of this frame.
-    fn share(&mut self, header: &Header, large: &LargeMessages, max_payload: usize) -> Option<usize> {
+    fn share(&mut self, header: &Header, large: &LargeMessages) -> Option<usize> {
         if header.is_control {
             return None;
         }
@@ -98,8 +95,9 @@ impl Framing {
         let grows_large = !self.is_large && large.counts(message);
         (self.message, self.is_large) =
             if header.is_last { (0, false) } else { (self.message, self.is_large || grows_large) };
-        // A message that is too large is refused by its header.
-        (grows_large && message <= max_payload).then_some(if is_whole { message } else { max_payload })
+        // Not the limit of the moment: it may have been raised by the time that the parser sees the header.
+        let largest = large.largest();
+        (grows_large && message <= largest).then_some(if is_whole { message } else { largest })
     }
 }
 
@@ -189,7 +187,7 @@ mod tests {
                 let size = (*sizes.next().unwrap()).min(rest.len());
                 let (piece, behind) = rest.split_at(size);
                 let mut at = 0;
-                while let Some((offset, share)) = framing.next_large(&piece[at..], &large, MAX) {
+                while let Some((offset, share)) = framing.next_large(&piece[at..], &large) {
                     found.push((start + at + offset, share));
                     at += offset + 1;
                 }
@@ -203,7 +201,7 @@ mod tests {
     fn no_length_overflows() {
         let (large, mut framing) = (large(), Framing::default());
         let giant = [0x02, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff];
-        assert_eq!(framing.next_large(&giant, &large, MAX), None);
-        assert_eq!(framing.next_large(&[0; 64], &large, MAX), None);
+        assert_eq!(framing.next_large(&giant, &large), None);
+        assert_eq!(framing.next_large(&[0; 64], &large), None);
     }
 }

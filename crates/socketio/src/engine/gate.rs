@@ -16,8 +16,6 @@ pub(crate) struct Gate<I> {
     io: I,
     large: LargeMessages,
     framing: Framing,
-    /// The largest message that the parser takes; it refuses larger ones by their headers.
-    max_payload: usize,
     /// Read, and not passed on yet.
     withheld: Vec<u8>,
     /// The share that the first withheld byte waits for, in bytes.
@@ -30,22 +28,17 @@ pub(crate) struct Gate<I> {
 }
 
 impl<I> Gate<I> {
-    pub(crate) fn new(io: I, max_payload: usize, large: LargeMessages) -> Self {
+    pub(crate) fn new(io: I, large: LargeMessages) -> Self {
         Self {
             io,
             large,
             framing: Framing::default(),
-            max_payload,
             withheld: Vec::new(),
             wanted: None,
             waiting: Waiting::default(),
             share: None,
             is_open: false,
         }
-    }
-
-    pub(crate) const fn set_max_payload(&mut self, max_payload: usize) {
-        self.max_payload = max_payload;
     }
 
     /// Whether something waits for a share.
@@ -68,7 +61,7 @@ impl<I> Gate<I> {
     fn look(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         let mut at = start;
         while let Some(bytes) = buffer.filled().get(at..)
-            && let Some((offset, wanted)) = self.framing.next_large(bytes, &self.large, self.max_payload)
+            && let Some((offset, wanted)) = self.framing.next_large(bytes, &self.large)
         {
             let header = at + offset;
             // The one before has not been taken as long as its message is on its way.
@@ -160,7 +153,7 @@ mod tests {
 
     fn pipe(large: &LargeMessages) -> (DuplexStream, Gate<DuplexStream>) {
         let (near, far) = duplex(64 * 1024);
-        (near, Gate::new(far, 1_000, large.clone()))
+        (near, Gate::new(far, large.clone()))
     }
 
     /// A frame of so many bytes with its header of four, or two.

@@ -45,6 +45,11 @@ impl LargeMessages {
         bytes > self.free
     }
 
+    /// The size of the largest message that is ever taken.
+    pub(crate) const fn largest(&self) -> usize {
+        self.largest
+    }
+
     /// A share for so many bytes, if there is one at once.
     pub(crate) fn try_take(&self, bytes: usize) -> Option<Share> {
         Arc::clone(&self.total).try_acquire_many_owned(self.permits(bytes)).ok().map(Share::new)

@@ -79,12 +79,11 @@ impl WebSocket {
             .max_message_size(Some(max_payload))
             .max_frame_size(Some(max_payload));
         let context = WebSocketContext::new(Role::Server, Some(config));
-        let (io, tally) = (Gate::new(TokioIo::new(upgraded), max_payload, large), Tally::default());
+        let (io, tally) = (Gate::new(TokioIo::new(upgraded), large), Tally::default());
         Self { io, context, unwritten: Vec::new(), written: 0, tally, share: None, broken: false }
     }
 
     pub(crate) fn set_max_payload(&mut self, max_payload: usize) {
-        self.io.set_max_payload(max_payload);
         self.context.set_config(|config| {
             config.max_message_size = Some(max_payload);
             config.max_frame_size = Some(max_payload);

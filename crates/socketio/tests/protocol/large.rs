@@ -182,3 +182,29 @@ async fn large_messages_one_after_another_all_pass() {
     tokio::join!(sending, receiving);
     drop(sink.reunite(stream));
 }
+
+/// The limit of strangers is still in force when the parser of a moving session is given what comes behind the move.
+#[tokio::test]
+async fn a_large_message_right_behind_a_move_takes_its_share() {
+    let server = tight().await;
+    let (mut slow, mut bystander) = (server.client().await, server.client().await);
+    half(&mut slow).await;
+    is_served(&mut bystander).await;
+    let sid = server.enter().await;
+    let mut client = server.websocket(&format!("&sid={sid}")).await;
+    client.send("2probe").await;
+    assert_eq!(client.next().await, "3probe");
+    let mut bytes = vec![0x81, 0x80 | 1, 0, 0, 0, 0, b'5'];
+    let message = echo(5_000);
+    bytes.extend([0x81, 0x80 | 126]);
+    bytes.extend(u16::try_from(message.len()).unwrap().to_be_bytes());
+    bytes.extend([0; 4]);
+    bytes.extend(message.as_bytes());
+    client.socket.get_mut().write_all(&bytes).await.unwrap();
+    for _ in 0..50 {
+        is_served(&mut bystander).await;
+    }
+    assert_eq!(client.socket.next().now_or_never().map(|_| ()), None, "there is no memory for it");
+    rest(&mut slow).await;
+    assert!(client.next().await.ends_with("x\"]"));
+}

@@ -168,7 +168,8 @@ impl<P: Protocol> Driver<P> {
 
     fn begin_leaving(&mut self, reason: Reason) {
         let config = &self.engine.config;
-        let by = Instant::now() + if reason.finishes() { config.finish_timeout } else { config.close_timeout };
+        let by =
+            Instant::now() + if reason.finishes() { config.finish_timeout } else { config.close_timeout };
         self.leaving = Some(Leaving {
             reason,
             by,
