@@ -20,11 +20,11 @@ const PLACES: &str = "\
 (select m.activity_at as at, m.thread_id as id from member m \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is not null \
    and (m.activity_at, m.thread_id) < ($2, $3) \
- order by m.activity_at desc, m.thread_id desc limit $4 + $5) \
+ order by m.activity_at desc, m.thread_id desc limit $4::bigint + $5::bigint) \
 union all \
 (select t.last_message_at, t.id from member m join thread t on t.id = m.thread_id \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is null and (t.last_message_at, t.id) < ($2, $3) \
- order by t.last_message_at desc, t.id desc limit $4 + $5) \
+ order by t.last_message_at desc, t.id desc limit $4::bigint + $5::bigint) \
 order by at desc, id desc limit $4 offset $5";
 
 /// The same for threads about objects of one kind, which argument 6 names.
@@ -32,12 +32,12 @@ const PLACES_OF_KIND: &str = "\
 (select m.activity_at as at, m.thread_id as id from member m join thread t on t.id = m.thread_id \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is not null \
    and (m.activity_at, m.thread_id) < ($2, $3) and t.context_kind = $6 \
- order by m.activity_at desc, m.thread_id desc limit $4 + $5) \
+ order by m.activity_at desc, m.thread_id desc limit $4::bigint + $5::bigint) \
 union all \
 (select t.last_message_at, t.id from member m join thread t on t.id = m.thread_id \
  where m.user_id = $1 and m.standing = 0 and m.activity_at is null and (t.last_message_at, t.id) < ($2, $3) \
    and t.context_kind = $6 \
- order by t.last_message_at desc, t.id desc limit $4 + $5) \
+ order by t.last_message_at desc, t.id desc limit $4::bigint + $5::bigint) \
 order by at desc, id desc limit $4 offset $5";
 
 /// The same within the threads about one object, which are looked up by it: arguments 6 to 9 are its kind and id and
