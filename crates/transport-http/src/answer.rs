@@ -7,6 +7,7 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::response::Response;
 use futures_util::stream;
+use tidings_domain::error::{Classify, ErrorKind};
 use tidings_domain::messaging::{CommandError, Extent, Messaging, Outcome, ReadError, Rest};
 use tidings_domain::ports::Budget;
 use tidings_domain::user::Actor;
@@ -121,7 +122,10 @@ impl Answering {
                 Ok(piece) => text.push_str(&piece),
                 Err(BrokenOff::Read(error)) => {
                     let route = written.by.route;
-                    tracing::error!(%error, method = route.method.as_str(), route = route.path, "a request failed");
+                    if matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable) {
+                        let (method, route) = (route.method.as_str(), route.path);
+                        tracing::error!(%error, method, route, "a request failed");
+                    }
                     return Ok(response((route.encode)(&written.by.actor, Err(&error.into()))));
                 }
                 Err(BrokenOff::Waited) => return Err(Failed::Busy),
