@@ -192,6 +192,26 @@ fn a_start_that_fails_leaves_nothing_behind() -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Libraries repeat a cause in the text of the error that it caused; a person reads it once.
+#[test]
+fn a_start_that_fails_says_why_once() -> anyhow::Result<()> {
+    let folder = tempfile::tempdir()?;
+    fs::write(folder.path().join("text.db"), "This is no database. ".repeat(100))?;
+    fs::create_dir(folder.path().join("folder.db"))?;
+    for (url, why) in [
+        ("sqlite:text.db", "file is not a database"),
+        ("sqlite:folder.db", "Is a directory"),
+        ("postgres://nobody@127.0.0.1:1/nothing", "Connection refused"),
+    ] {
+        let mut command = bare(folder.path(), &["serve"])?;
+        command.env("DATABASE_URL", url);
+        let failed = told(command)?;
+        let said = text(&failed.stderr);
+        ensure!(!failed.status.success() && said.matches(why).count() == 1, "{url}: {said}");
+    }
+    Ok(())
+}
+
 #[test]
 fn doctor_knows_a_tidings_server_where_it_would_listen() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;

@@ -41,36 +41,29 @@ fn is_host(value: &HeaderValue) -> bool {
 }
 
 /// Whether a request's body was read to its end. If not, the connection cannot be used again.
-#[derive(Debug, Clone)]
-pub(super) struct Heard(Arc<AtomicBool>);
+#[derive(Debug)]
+pub(super) struct Heard(Option<Arc<AtomicBool>>);
 
 impl Heard {
-    /// The request, watched.
+    /// The request, watched. One without a body costs nothing.
     pub(super) fn watch(request: Request<Incoming>) -> (Request<Body>, Self) {
-        let heard = Self(Arc::new(AtomicBool::new(false)));
-        let request = request.map(|body| {
-            if http_body::Body::is_end_stream(&body) {
-                heard.to_the_end();
-                return Body::empty();
-            }
-            Body::new(Watched { body, heard: heard.clone() })
-        });
-        (request, heard)
-    }
-
-    fn to_the_end(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        if http_body::Body::is_end_stream(request.body()) {
+            return (request.map(|_| Body::empty()), Self(None));
+        }
+        let heard = Arc::new(AtomicBool::new(false));
+        let body = |body| Body::new(Watched { body, heard: Arc::clone(&heard) });
+        (request.map(body), Self(Some(heard)))
     }
 
     pub(super) fn is_whole(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.0.as_ref().is_none_or(|heard| heard.load(Ordering::Relaxed))
     }
 }
 
 #[derive(Debug)]
 struct Watched {
     body: Incoming,
-    heard: Heard,
+    heard: Arc<AtomicBool>,
 }
 
 impl http_body::Body for Watched {
@@ -83,7 +76,7 @@ impl http_body::Body for Watched {
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if frame.is_none() || http_body::Body::is_end_stream(&self.body) {
-            self.heard.to_the_end();
+            self.heard.store(true, Ordering::Relaxed);
         }
         Poll::Ready(frame)
     }
