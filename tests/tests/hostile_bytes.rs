@@ -148,7 +148,7 @@ fn many_half_open_connections_hold_nobody_up() -> anyhow::Result<()> {
 /// over unread bytes is reset, and most clients then never see the answer.
 #[test]
 fn a_body_that_is_too_large_is_refused_without_a_reset() -> anyhow::Result<()> {
-    const BODY: usize = 1_000_000;
+    const BODY: usize = 2_000_000;
     let users = Users::mint()?;
     let data = Data::new(Store::Memory)?;
     let server = Server::start(&data)?;
