@@ -14,6 +14,7 @@ use tidings_domain::member::Standing;
 use tidings_domain::page::PageLimit;
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::thread::{NewThread, ThreadKey};
+use tidings_domain::time::Timestamp;
 use tidings_domain::transfer::{
     Contents, CopyError, Incoming, Place, Record, RecordKind, RecordPage, Transfer, copy,
 };
