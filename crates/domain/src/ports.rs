@@ -18,7 +18,7 @@ use crate::id::{MessageId, ThreadId, UserId};
 use crate::job::{ClaimedJob, Notice, Work};
 use crate::member::Member;
 use crate::message::Message;
-use crate::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
+use crate::page::{About, MessagePage, PageLimit, ThreadEntry, ThreadPage};
 use crate::seq::{Modseq, Seq};
 use crate::summary::Summary;
 use crate::thread::{NewThread, Thread, ThreadKey};
@@ -80,6 +80,33 @@ pub trait ThreadRepository: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError>;
+
+    /// How many messages are unread for `user`: the sum of [`unread`](crate::member::unread) over all threads that they
+    /// take part in and have not hidden, as far as these are about `about` and have at most `members_max` members taking
+    /// part. At one moment; however many threads these are, none is left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError>;
+
+    /// Of the threads about an object, the one with the latest activity, ties by thread id downwards, that `user` takes
+    /// part in and has not hidden, in which all of `with` take part, and which has at most `members_max` members taking
+    /// part.
+    ///
+    /// # Errors
+    /// [`StoreError`]; absence is `None`.
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError>;
 }
 
 /// Messages, to be read. They are written through [`ThreadRepository::transact`] alone.

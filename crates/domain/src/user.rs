@@ -1,5 +1,6 @@
 //! What the directory knows of a user, and who is acting.
 
+use crate::context::ContextRef;
 use crate::id::{ContextKind, Role, UserId};
 use crate::message::Origin;
 use crate::thread::Thread;
@@ -92,6 +93,15 @@ impl Actor {
     #[must_use]
     pub const fn new(user: UserId, role: Option<Role>, origin: Origin) -> Self {
         Self { user, role, origin, within: None }
+    }
+
+    /// Of how many members a thread about an object may be, for it to exist for them; `None` when none does.
+    #[must_use]
+    pub fn members_max_about(&self, object: &ContextRef) -> Option<u32> {
+        match &self.within {
+            None => Some(u32::MAX),
+            Some(within) => (within.kind == object.kind).then_some(within.members_max),
+        }
     }
 
     /// Whether a thread exists for them.

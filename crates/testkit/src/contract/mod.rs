@@ -8,6 +8,7 @@
     reason = "a case panics when the store breaks the promise"
 )]
 
+pub mod about;
 pub mod copying;
 pub mod creating;
 pub mod deciding;
@@ -116,6 +117,10 @@ macro_rules! store_contract {
                 small_threads_come_with_everyone
                 large_threads_are_in_their_place
                 a_thread_that_grows_and_shrinks_stays_in_its_place
+            ]
+            about: [
+                unread_is_summed_over_all_of_a_list
+                the_latest_thread_about_an_object_is_found
             ]
             feed: [
                 a_feed_gives_what_changed
