@@ -234,11 +234,15 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// [`StoreError`]; nobody is `None`.
     async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError>;
 
-    /// Keeps what is known about a user; gives it back with the number it has, which never changes. `subjects`, if
-    /// given, replaces those the user had; a subject that was somebody else's is this user's from now on.
+    /// Keeps what is known about a user, unless what is kept already stands above it: see [`User::supersedes`]. Gives
+    /// what is kept then, with the number that the user has, which never changes. `subjects`, if given, replaces those
+    /// the user had; a subject that was somebody else's is this user's from now on.
     ///
     /// # Errors
     /// [`StoreError`].
+    ///
+    /// # Concurrency
+    /// The rule holds between processes too: it is judged where the row is written.
     async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError>;
 
     /// What is known of these objects, in no order; unknown ones are left out.

@@ -322,6 +322,7 @@ pub(crate) struct UserRow {
     told: bool,
     avatar_url: Option<String>,
     role: Option<String>,
+    as_of: i64,
     updated_at: i64,
 }
 
@@ -340,6 +341,7 @@ impl UserRow {
             told: self.told,
             avatar_url: self.avatar_url,
             role,
+            as_of: Timestamp::from_millis(self.as_of),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
     }

@@ -161,7 +161,7 @@ impl Messaging {
                 Ok(HostOutcome::User(Box::new((*user).clone())))
             }
             HostCommand::PutContext(context) => {
-                self.deps().directory.put_context(context).await?;
+                self.deps().directory.put_context(context.presentable()).await?;
                 Ok(HostOutcome::Context)
             }
             HostCommand::OpenThread(open) => self.host_open(open).await,

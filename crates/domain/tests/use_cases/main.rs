@@ -26,6 +26,8 @@ mod post;
 #[cfg(test)]
 mod presence;
 #[cfg(test)]
+mod sighting;
+#[cfg(test)]
 mod summaries;
 #[cfg(test)]
 mod within;

@@ -131,6 +131,8 @@ macro_rules! store_contract {
             directory: [
                 users_round_trip
                 user_numbers_never_change
+                a_later_token_stands_and_the_host_above_it
+                any_text_of_the_directory_round_trips
                 contexts_round_trip
                 subjects_lead_to_their_user
                 a_subject_moves_to_whom_it_is_given_last
