@@ -195,10 +195,20 @@ step("a member is taken out: his sockets hear nothing more of the thread, and he
   await shell(command("-X DELETE"));
 });
 
+step("he is brought back, and sees what is written from then on", async () => {
+  await shell(command("-X PUT -H"));
+  await shell(command("-X PUT -H"));
+  assert.deepEqual((await rest(john, "GET", `/messaging/threads/${threadId}/messages`)).body, []);
+  await post(brand, threadId, "welcome back");
+  const { body } = await rest(john, "GET", `/messaging/threads/${threadId}/messages`);
+  assert.deepEqual(body.map(({ content }) => content), ["welcome back"]);
+  await shell(command("-X DELETE"));
+});
+
 step("a restart loses nothing", async () => {
   await server.restart();
   const { body } = await rest(brand, "GET", `/messaging/threads/${threadId}/messages`);
-  assert.deepEqual(body.map(({ content }) => content).slice(0, 2), ["over REST", "among ourselves"]);
+  assert.deepEqual(body.map(({ content }) => content).slice(0, 3), ["welcome back", "over REST", "among ourselves"]);
   assertNest(await rest(john, "GET", `/messaging/threads/${threadId}`), 403);
   server.assertUnshaken();
 });

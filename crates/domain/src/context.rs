@@ -1,6 +1,7 @@
 //! The business object that a thread is about.
 
 use crate::id::{ContextId, ContextKind, UserId};
+use crate::text::presentable;
 
 /// Names a business object: a campaign, a contract, a job; a milestone with its contract as parent.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -36,6 +37,15 @@ pub struct Context {
     pub parties: Vec<Party>,
     /// Whatever else the host wants to keep with it, as a JSON text. Given back as it is.
     pub data: Option<String>,
+}
+
+impl Context {
+    /// With texts that every store can keep and every screen can show. Its data is JSON, which has no such characters.
+    pub(crate) fn presentable(mut self) -> Self {
+        self.title = presentable(self.title);
+        self.state = self.state.map(presentable);
+        self
+    }
 }
 
 /// A user and the role they have.

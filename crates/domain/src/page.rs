@@ -103,6 +103,17 @@ pub enum About {
     Object(ContextRef),
 }
 
+impl About {
+    /// Whether a thread is among them.
+    #[must_use]
+    pub fn contains(&self, thread: &Thread) -> bool {
+        thread.context.as_ref().is_some_and(|context| match self {
+            Self::Kind(kind) => context.kind == *kind,
+            Self::Object(object) => context == object,
+        })
+    }
+}
+
 /// A place in a user's list of threads: its activity and, between equals, its id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ThreadPlace {

@@ -18,7 +18,7 @@ use crate::id::{MessageId, ThreadId, UserId};
 use crate::job::{ClaimedJob, Notice, Work};
 use crate::member::Member;
 use crate::message::Message;
-use crate::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
+use crate::page::{About, MessagePage, PageLimit, ThreadEntry, ThreadPage};
 use crate::seq::{Modseq, Seq};
 use crate::summary::Summary;
 use crate::thread::{NewThread, Thread, ThreadKey};
@@ -80,6 +80,33 @@ pub trait ThreadRepository: Send + Sync + fmt::Debug {
     /// # Errors
     /// [`StoreError`].
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError>;
+
+    /// How many messages are unread for `user`: the sum of [`unread`](crate::member::unread) over all threads that they
+    /// take part in and have not hidden, as far as these are about `about` and have at most `members_max` members taking
+    /// part. At one moment; however many threads these are, none is left out.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError>;
+
+    /// Of the threads about an object, the one with the latest activity, ties by thread id downwards, that `user` takes
+    /// part in and has not hidden, in which all of `with` take part, and which has at most `members_max` members taking
+    /// part.
+    ///
+    /// # Errors
+    /// [`StoreError`]; absence is `None`.
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError>;
 }
 
 /// Messages, to be read. They are written through [`ThreadRepository::transact`] alone.
@@ -207,11 +234,15 @@ pub trait Directory: Send + Sync + fmt::Debug {
     /// [`StoreError`]; nobody is `None`.
     async fn user_by_subject(&self, subject: &Subject) -> Result<Option<User>, StoreError>;
 
-    /// Keeps what is known about a user; gives it back with the number it has, which never changes. `subjects`, if
-    /// given, replaces those the user had; a subject that was somebody else's is this user's from now on.
+    /// Keeps what is known about a user, unless what is kept already stands above it: see [`User::supersedes`]. Gives
+    /// what is kept then, with the number that the user has, which never changes. `subjects`, if given, replaces those
+    /// the user had; a subject that was somebody else's is this user's from now on.
     ///
     /// # Errors
     /// [`StoreError`].
+    ///
+    /// # Concurrency
+    /// The rule holds between processes too: it is judged where the row is written.
     async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError>;
 
     /// What is known of these objects, in no order; unknown ones are left out.

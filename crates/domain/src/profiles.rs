@@ -76,11 +76,15 @@ impl Profiles {
     }
 
     /// Takes in a user known from a token, where that says more or something newer than the directory. What the token
-    /// does not say stays as it is.
+    /// does not say stays as it is. A token that was issued earlier than the one that is known changes nothing.
     pub(crate) async fn sighted(&self, user: User) -> Result<Arc<User>, StoreError> {
+        let now = self.clock.now();
+        // A token from the future is no newer than any other of now: it must not keep later ones out.
+        let user = User { told: false, as_of: user.as_of.min(now), ..user.presentable() };
         let known = self.recall(std::slice::from_ref(&user.id)).await?.pop().filter(|known| known.known);
         let user = match known.map(|known| known.user) {
             None => user,
+            Some(known) if !user.supersedes(&known) => return Ok(known),
             Some(known) => {
                 // A token without a name shows the id instead; that is no news about somebody who has a name.
                 let nameless = user.name == user.id.as_str();
@@ -88,18 +92,19 @@ impl Profiles {
                     name: if nameless { known.name.clone() } else { user.name },
                     avatar_url: user.avatar_url.or_else(|| known.avatar_url.clone()),
                     role: user.role.or_else(|| known.role.clone()),
+                    as_of: user.as_of,
                     ..(*known).clone()
                 };
                 let same = merged.name == known.name
                     && merged.avatar_url == known.avatar_url
                     && merged.role == known.role;
-                if same || known.told {
+                if same {
                     return Ok(known);
                 }
                 merged
             }
         };
-        let user = User { updated_at: self.clock.now(), ..user };
+        let user = User { updated_at: now, ..user };
         let user = Arc::new(self.directory.put_user(user, None).await?);
         let until = self.clock.now().plus_millis(BELIEVED_MS);
         self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });
@@ -112,7 +117,8 @@ impl Profiles {
         user: User,
         subjects: Option<Vec<Subject>>,
     ) -> Result<Arc<User>, StoreError> {
-        let user = User { told: true, updated_at: self.clock.now(), ..user };
+        let now = self.clock.now();
+        let user = User { told: true, as_of: now, updated_at: now, ..user.presentable() };
         let user = Arc::new(self.directory.put_user(user, subjects).await?);
         let until = self.clock.now().plus_millis(BELIEVED_MS);
         self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });

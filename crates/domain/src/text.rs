@@ -78,6 +78,12 @@ pub fn is_blank(text: &str) -> bool {
     text.chars().all(|c| c.is_whitespace() || is_invisible(c))
 }
 
+/// A short text for people without its control characters: PostgreSQL cannot keep U+0000, and no screen shows the others.
+pub(crate) fn presentable(mut text: String) -> String {
+    text.retain(|c| !c.is_control());
+    text
+}
+
 /// What a message says: 1 to 10,000 characters, at most 40 KiB, not blank, without NUL.
 ///
 /// Kept as written: nothing is trimmed or normalised. Cheap to clone.

@@ -1,7 +1,9 @@
 //! What the directory knows of a user, and who is acting.
 
+use crate::context::ContextRef;
 use crate::id::{ContextKind, Role, UserId};
 use crate::message::Origin;
+use crate::text::{is_blank, presentable};
 use crate::thread::Thread;
 use crate::time::Timestamp;
 
@@ -24,6 +26,9 @@ pub struct User {
     pub role: Option<Role>,
     /// Whether the host itself told this. What a token says does not change it then.
     pub told: bool,
+    /// When that was the case which this says: the moment at which the token was issued that said it. What an earlier
+    /// token says does not change it then. 0 for a token without that moment, which counts as the earliest.
+    pub as_of: Timestamp,
     /// When any of this last changed.
     pub updated_at: Timestamp,
 }
@@ -51,8 +56,32 @@ impl User {
             avatar_url: None,
             role: None,
             told: false,
+            as_of: Timestamp::from_millis(0),
             updated_at: Timestamp::from_millis(0),
         }
+    }
+
+    /// Whether this takes the place of what is kept of the same user. The host's word stands above a token's, and of
+    /// two tokens that one counts which was issued later. Every store judges by this rule, so that of several processes
+    /// it is not the last one to write that decides.
+    #[must_use]
+    pub fn supersedes(&self, kept: &Self) -> bool {
+        self.told || (!kept.told && self.as_of >= kept.as_of)
+    }
+
+    /// With texts that every store can keep and every screen can show.
+    pub(crate) fn presentable(mut self) -> Self {
+        self.name = presentable(self.name);
+        if is_blank(&self.name) {
+            self.id.as_str().clone_into(&mut self.name);
+        }
+        let optional = |text: Option<String>| text.map(presentable).filter(|text| !is_blank(text));
+        self.username = optional(self.username);
+        self.email = optional(self.email);
+        // An address is changed by leaving out a character of it.
+        let is_whole = |url: &String| !url.is_empty() && !url.chars().any(char::is_control);
+        self.avatar_url = self.avatar_url.filter(is_whole);
+        self
     }
 }
 
@@ -92,6 +121,15 @@ impl Actor {
     #[must_use]
     pub const fn new(user: UserId, role: Option<Role>, origin: Origin) -> Self {
         Self { user, role, origin, within: None }
+    }
+
+    /// Of how many members a thread about an object may be, for it to exist for them; `None` when none does.
+    #[must_use]
+    pub fn members_max_about(&self, object: &ContextRef) -> Option<u32> {
+        match &self.within {
+            None => Some(u32::MAX),
+            Some(within) => (within.kind == object.kind).then_some(within.members_max),
+        }
     }
 
     /// Whether a thread exists for them.

@@ -234,7 +234,8 @@ fn rest(config: &Config, messaging: &Messaging, verifier: &Arc<dyn TokenVerifier
     let dialects = config.dialects.served.iter().fold(Router::new(), |rest, dialect| {
         rest.merge(router_within(dialect, messaging.clone(), Arc::clone(verifier), &in_flight))
     });
-    let host = tidings_transport_http::host_router(messaging.clone(), Arc::clone(verifier));
+    let host =
+        tidings_transport_http::host_router(messaging.clone(), Arc::clone(verifier), &config.dialects.served);
     host.merge(allowing(dialects, config.origins().checker()))
 }
 

@@ -290,8 +290,6 @@ impl Kept {
     /// What a list shows of the thread to one of its members, with the last message if there is room for it.
     pub(crate) fn entry(&self, member: &Member, room: &mut TextRoom) -> ThreadEntry {
         let last = self.thread.last_seq;
-        let above = member.unread_above();
-        let deleted = self.deleted.range((Bound::Excluded(above), Bound::Unbounded)).count();
         let everyone = self.thread.member_count <= ENTRY_MEMBERS_MAX;
         ThreadEntry {
             thread: self.thread.clone(),
@@ -301,7 +299,14 @@ impl Kept {
                 .message(last)
                 .filter(|message| member.sees(last) && room.takes(message))
                 .cloned(),
-            unread: unread(last, above, u64::try_from(deleted).unwrap_or(u64::MAX)),
+            unread: self.unread(member),
         }
+    }
+
+    /// How many messages one of its members has not read.
+    pub(crate) fn unread(&self, member: &Member) -> u64 {
+        let above = member.unread_above();
+        let deleted = self.deleted.range((Bound::Excluded(above), Bound::Unbounded)).count();
+        unread(self.thread.last_seq, above, u64::try_from(deleted).unwrap_or(u64::MAX))
     }
 }

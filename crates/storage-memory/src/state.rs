@@ -184,12 +184,7 @@ impl State {
     pub(crate) fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Vec<ThreadEntry> {
         let Some(list) = self.lists.get(user) else { return Vec::new() };
         let place_of = |id: &ThreadId| self.threads.get(id).map(|kept| list::place(kept.thread()));
-        let about = |kept: &&Kept| match (&page.about, &kept.thread().context) {
-            (None, _) => true,
-            (Some(_), None) => false,
-            (Some(About::Kind(kind)), Some(context)) => context.kind == *kind,
-            (Some(About::Object(object)), Some(context)) => context == object,
-        };
+        let about = |kept: &&Kept| page.about.as_ref().is_none_or(|about| about.contains(kept.thread()));
         let size = |rows: u32| usize::try_from(rows).unwrap_or(usize::MAX);
         let mut room = TextRoom::of(page.limit);
         list.below(page.below, place_of)
@@ -199,6 +194,40 @@ impl State {
             .take(size(page.limit.get()))
             .filter_map(|kept| Some(kept.entry(kept.member(user)?, &mut room)))
             .collect()
+    }
+
+    /// The threads of a user's list that are about something and have at most so many members, in order.
+    fn listed<'a>(
+        &'a self,
+        user: &'a UserId,
+        about: Option<&'a About>,
+        members_max: u32,
+    ) -> impl Iterator<Item = &'a Kept> + 'a {
+        let place_of = |id: &ThreadId| self.threads.get(id).map(|kept| list::place(kept.thread()));
+        let places = self.lists.get(user).into_iter().flat_map(move |list| list.below(None, place_of));
+        places.filter_map(|place| self.threads.get(&place.thread)).filter(move |kept| {
+            let thread = kept.thread();
+            thread.member_count <= members_max && about.is_none_or(|about| about.contains(thread))
+        })
+    }
+
+    pub(crate) fn unread_of(&self, user: &UserId, about: Option<&About>, members_max: u32) -> u64 {
+        let listed = self.listed(user, about, members_max);
+        listed.filter_map(|kept| Some(kept.unread(kept.member(user)?))).sum()
+    }
+
+    pub(crate) fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Option<Thread> {
+        let about = About::Object(object.clone());
+        let takes_part = |kept: &Kept, user: &UserId| kept.member(user).is_some_and(Member::takes_part);
+        let mut listed = self.listed(user, Some(&about), members_max);
+        let found = listed.find(|kept| with.iter().all(|user| takes_part(kept, user)));
+        found.map(|kept| kept.thread().clone())
     }
 
     /// Why a change cannot be stored though it fits: something that must be unique is taken.

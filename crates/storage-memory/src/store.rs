@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_domain::change::Commit;
+use tidings_domain::context::ContextRef;
 use tidings_domain::decision::{self, AnyDecision};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, MessagePage, PageLimit, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{ChangeFeed, MessageRepository, SummaryRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::summary::Summary;
@@ -58,6 +59,25 @@ impl ThreadRepository for MemoryStore {
 
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         Ok(self.0.state.lock().threads_of(user, page))
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        Ok(self.0.state.lock().unread_of(user, about, members_max))
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        Ok(self.0.state.lock().latest_about(user, object, with, members_max))
     }
 }
 

@@ -17,7 +17,8 @@ use crate::write::parent;
 
 macro_rules! user_columns {
     () => {
-        "u.number, u.id, u.name, u.username, u.email, u.told, u.avatar_url, u.role, u.updated_at"
+        "u.number, u.id, u.name, u.username, u.email, u.told, u.avatar_url, u.role, u.as_of, \
+         u.updated_at"
     };
 }
 
@@ -39,11 +40,16 @@ const USER_BY_SUBJECT: &str = concat!(
 
 const CONTEXTS: &str = concat!("select ", context_columns!(), " from context c where c.key = any($1)");
 
-/// Whoever is known keeps their number, and no other is drawn for them.
-const PUT_USER: &str = "insert into person (number, id, name, username, email, told, avatar_url, role, updated_at) \
-    values (coalesce((select number from person where id = $1), nextval('user_number')), $1, $2, $3, $4, $5, $6, $7, $8) \
+/// Whoever is known keeps their number, and no other is drawn for them. Gives no row when what is kept stands above it, by
+/// the rule of `User::supersedes`.
+const PUT_USER: &str = "insert into person \
+    (number, id, name, username, email, told, avatar_url, role, updated_at, as_of) \
+    values (coalesce((select number from person where id = $1), nextval('user_number')), \
+      $1, $2, $3, $4, $5, $6, $7, $8, $9) \
     on conflict (id) do update set name = excluded.name, username = excluded.username, email = excluded.email, \
-    told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, updated_at = excluded.updated_at \
+    told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, updated_at = excluded.updated_at, \
+    as_of = excluded.as_of \
+    where excluded.told or (not person.told and excluded.as_of >= person.as_of) \
     returning number";
 
 const DROP_SUBJECTS: &str = "delete from subject where user_id = $1";
@@ -110,7 +116,7 @@ pub(crate) async fn put_user(
     user: &User,
     subjects: Option<&[Subject]>,
 ) -> Result<User, sqlx::Error> {
-    let number: i64 = sqlx::query_scalar(PUT_USER)
+    let number: Option<i64> = sqlx::query_scalar(PUT_USER)
         .bind(user.id.as_str())
         .bind(&user.name)
         .bind(&user.username)
@@ -119,8 +125,14 @@ pub(crate) async fn put_user(
         .bind(&user.avatar_url)
         .bind(user.role.as_ref().map(|role| role.as_str()))
         .bind(user.updated_at.as_millis())
-        .fetch_one(&mut *connection)
+        .bind(user.as_of.as_millis())
+        .fetch_optional(&mut *connection)
         .await?;
+    let Some(number) = number else {
+        let kept =
+            sqlx::query_as::<_, UserRow>(USERS).bind(vec![user.id.as_str()]).fetch_one(connection).await?;
+        return kept.user().map_err(|error| sqlx::Error::Decode(error.into()));
+    };
     if let Some(subjects) = subjects {
         sqlx::query(DROP_SUBJECTS).bind(user.id.as_str()).execute(&mut *connection).await?;
         // Each once: a statement cannot write a row twice.

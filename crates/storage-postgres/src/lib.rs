@@ -51,6 +51,7 @@
 #[cfg(test)]
 extern crate self as tidings_storage_postgres;
 
+mod about;
 mod batch;
 #[cfg(test)]
 #[path = "../tests/cluster/mod.rs"]

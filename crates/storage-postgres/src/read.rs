@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_domain::change::{Change, Commit};
+use tidings_domain::context::ContextRef;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{ChangeFeed, MessageRepository, SummaryRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::summary::Summary;
@@ -21,7 +22,7 @@ use crate::rows::{
     MemberRow, MessageRow, SummaryRow, ThreadRow, member_columns, message_columns, signed, summary_columns,
     thread_columns,
 };
-use crate::{PgStore, list};
+use crate::{PgStore, about, list};
 
 const THREAD_BY_ID: &str = concat!("select ", thread_columns!(), " from thread t where t.id = $1");
 const THREAD_BY_KEY: &str = concat!("select ", thread_columns!(), " from thread t where t.key = $1");
@@ -162,6 +163,25 @@ impl ThreadRepository for PgStore {
         let entries = list::threads_of(&mut reader, user, page).await?;
         reader.done().await;
         Ok(entries)
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        about::unread_of(self, user, about, members_max).await
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        about::latest_about(self, user, object, with, members_max).await
     }
 }
 

@@ -56,7 +56,7 @@ fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(what.to_owned())
 }
 
-fn unsigned(value: i64, what: &str) -> Result<u64, StoreError> {
+pub(crate) fn unsigned(value: i64, what: &str) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| corrupt(what))
 }
 
@@ -322,6 +322,7 @@ pub(crate) struct UserRow {
     told: bool,
     avatar_url: Option<String>,
     role: Option<String>,
+    as_of: i64,
     updated_at: i64,
 }
 
@@ -340,6 +341,7 @@ impl UserRow {
             told: self.told,
             avatar_url: self.avatar_url,
             role,
+            as_of: Timestamp::from_millis(self.as_of),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
     }

@@ -66,7 +66,7 @@ pub(crate) struct Batch {
     pub(crate) contexts: Vec<Context>,
     pub(crate) counters: Counters,
     by_key: HashMap<String, ThreadId>,
-    user_numbers: HashMap<String, u64>,
+    known_users: HashMap<UserId, User>,
 }
 
 impl Batch {
@@ -115,7 +115,7 @@ impl Batch {
             contexts: Vec::new(),
             counters,
             by_key,
-            user_numbers: users,
+            known_users: users,
         }
     }
 
@@ -245,14 +245,20 @@ impl Batch {
     }
 
     fn put_user(&mut self, user: &User, subjects: Option<&[Subject]>) -> User {
+        let known = self.known_users.get(&user.id);
+        if let Some(known) = known.filter(|known| !user.supersedes(known)) {
+            return known.clone();
+        }
         self.counters.commits = self.counters.commits.saturating_add(1);
-        let known = self.user_numbers.get(user.id.as_str()).copied();
-        let number = known.unwrap_or_else(|| {
-            self.counters.users = self.counters.users.saturating_add(1);
-            self.counters.users
-        });
-        self.user_numbers.insert(user.id.as_str().to_owned(), number);
+        let number = known.map_or_else(
+            || {
+                self.counters.users = self.counters.users.saturating_add(1);
+                self.counters.users
+            },
+            |known| known.number,
+        );
         let user = User { number, ..user.clone() };
+        self.known_users.insert(user.id.clone(), user.clone());
         self.users.push(user.clone());
         if let Some(subjects) = subjects {
             // Whoever is told last has a subject.

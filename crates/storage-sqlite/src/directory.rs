@@ -13,14 +13,8 @@ use crate::error::store_error;
 use crate::load::json;
 use crate::lookups::SHARED_IDS_MAX;
 use crate::queue::{Answer, Request, mismatched};
-use crate::rows::{UserRow, context_ref};
+use crate::rows::{UserRow, context_ref, user_columns};
 use crate::write::context_key;
-
-macro_rules! user_columns {
-    () => {
-        "u.number, u.id, u.name, u.username, u.email, u.told, u.avatar_url, u.role, u.updated_at"
-    };
-}
 
 macro_rules! context_columns {
     () => {
@@ -28,7 +22,7 @@ macro_rules! context_columns {
     };
 }
 
-pub(crate) use {context_columns, user_columns};
+pub(crate) use context_columns;
 
 const USERS: &str =
     concat!("select ", user_columns!(), " from json_each($1) j cross join user u on u.id = j.value");

@@ -43,6 +43,7 @@
 //! # }
 //! ```
 
+mod about;
 mod batch;
 mod checkpoint;
 mod config;

@@ -11,9 +11,12 @@ use tidings_domain::member::Member;
 use tidings_domain::message::Message;
 use tidings_domain::text::ClientKey;
 use tidings_domain::thread::Thread;
+use tidings_domain::user::User;
 
 use crate::queue::Request;
-use crate::rows::{MemberRow, MessageRow, ThreadRow, member_columns, message_columns, thread_columns};
+use crate::rows::{
+    MemberRow, MessageRow, ThreadRow, UserRow, member_columns, message_columns, thread_columns, user_columns,
+};
 
 /// One statement per section of [`Section`], in that order. Arguments are written `$1`, here and in every script: sqlx
 /// loses count of `?1` when a later statement of a script does not begin with the first.
@@ -37,7 +40,9 @@ const LOAD: &str = concat!(
     message_columns!(),
     " from json_each($5) j cross join message x on x.id = unhex(j.value)",
     " cross join thread t on t.number = x.thread;",
-    "select u.number, u.id from json_each($6) j cross join user u on u.id = j.value;",
+    "select ",
+    user_columns!(),
+    " from json_each($6) j cross join user u on u.id = j.value;",
 );
 
 /// Which statement of [`LOAD`] a row comes from.
@@ -73,7 +78,7 @@ pub(crate) struct Loaded {
     /// With the modseq with which each was appended.
     pub(crate) messages: HashMap<MessageId, Message>,
     pub(crate) keyed: HashMap<(ThreadId, UserId, ClientKey), MessageId>,
-    pub(crate) users: HashMap<String, u64>,
+    pub(crate) users: HashMap<UserId, User>,
 }
 
 /// Why loading failed.
@@ -194,8 +199,8 @@ impl Loaded {
                 self.messages.insert(message.id, message);
             }
             Section::User => {
-                let (number, id) = <(i64, String)>::from_row(row)?;
-                self.users.insert(id, u64::try_from(number).unwrap_or_default());
+                let user = UserRow::from_row(row)?.user()?;
+                self.users.insert(user.id.clone(), user);
             }
         }
         Ok(())

@@ -7,12 +7,13 @@ use futures_util::TryStreamExt;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Either, FromRow, SqliteConnection};
 use tidings_domain::change::{Change, Commit};
+use tidings_domain::context::ContextRef;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{ChangeFeed, MessageRepository, SummaryRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::summary::Summary;
@@ -25,7 +26,7 @@ use crate::rows::{
     MemberRow, MessageRow, SummaryRow, ThreadRow, member_columns, message_columns, signed, summary_columns,
     thread_columns,
 };
-use crate::{SqliteStore, list};
+use crate::{SqliteStore, about, list};
 
 const THREAD_BY_ID: &str = concat!("select ", thread_columns!(), " from thread t where t.id = $1");
 const THREAD_BY_KEY: &str = concat!("select ", thread_columns!(), " from thread t where t.key = $1");
@@ -173,7 +174,7 @@ impl SqliteStore {
         Ok(rows)
     }
 
-    async fn one_thread(
+    pub(crate) async fn one_thread(
         &self,
         query: sqlx::query::QueryAs<'_, sqlx::Sqlite, ThreadRow, sqlx::sqlite::SqliteArguments>,
     ) -> Result<Option<Thread>, StoreError> {
@@ -281,6 +282,25 @@ impl ThreadRepository for SqliteStore {
 
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         list::threads_of(self, user, page).await
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        about::unread_of(self, user, about, members_max).await
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        about::latest_about(self, user, object, with, members_max).await
     }
 }
 

@@ -16,6 +16,13 @@ use tidings_domain::time::Timestamp;
 use tidings_domain::user::User;
 use uuid::Uuid;
 
+/// The columns of a [`UserRow`] from `user u`.
+macro_rules! user_columns {
+    () => {
+        "u.number, u.id, u.name, u.username, u.email, u.told, u.avatar_url, u.role, u.as_of, u.updated_at"
+    };
+}
+
 /// The columns of a [`ThreadRow`] from `thread t`.
 macro_rules! thread_columns {
     () => {
@@ -50,13 +57,13 @@ macro_rules! summary_columns {
     };
 }
 
-pub(crate) use {member_columns, message_columns, summary_columns, thread_columns};
+pub(crate) use {member_columns, message_columns, summary_columns, thread_columns, user_columns};
 
 fn corrupt(what: &str) -> StoreError {
     StoreError::Corrupt(what.to_owned())
 }
 
-fn unsigned(value: i64, what: &str) -> Result<u64, StoreError> {
+pub(crate) fn unsigned(value: i64, what: &str) -> Result<u64, StoreError> {
     u64::try_from(value).map_err(|_| corrupt(what))
 }
 
@@ -334,6 +341,7 @@ pub(crate) struct UserRow {
     told: bool,
     avatar_url: Option<String>,
     role: Option<String>,
+    as_of: i64,
     updated_at: i64,
 }
 
@@ -352,6 +360,7 @@ impl UserRow {
             told: self.told,
             avatar_url: self.avatar_url,
             role,
+            as_of: Timestamp::from_millis(self.as_of),
             updated_at: Timestamp::from_millis(self.updated_at),
         })
     }

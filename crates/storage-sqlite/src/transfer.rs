@@ -19,14 +19,14 @@ use uuid::Uuid;
 
 use crate::SqliteStore;
 use crate::batch::WrittenMessage;
-use crate::directory::{ContextRow, context_columns, user_columns};
+use crate::directory::{ContextRow, context_columns};
 use crate::error::store_error;
 use crate::jobs::{JobRow, WorkCode, work_code};
 use crate::load::{hex, json};
 use crate::queue::Request;
 use crate::rows::{
     MemberRow, MessageRow, SummaryRow, ThreadRow, UserRow, member_columns, message_columns, summary_columns,
-    thread_columns,
+    thread_columns, user_columns,
 };
 use crate::write::{
     Changed, WriteError, context_fields, context_key, member_fields, message_fields, summary_fields,

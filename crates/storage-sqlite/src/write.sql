@@ -52,12 +52,13 @@ update message set modseq = v ->> 'modseq', body = v ->> 'body', draft = unhex(v
   edited_at = v ->> 'edited_at', deleted_at = v ->> 'deleted_at', commit_no = v ->> 'commit_no'
 from (select value as v from jsonb_each($7)) where message.number = v ->> 'number';
 
-insert into user (number, id, name, username, email, told, avatar_url, role, updated_at)
+insert into user (number, id, name, username, email, told, avatar_url, role, as_of, updated_at)
 select v ->> 'number', v ->> 'id', v ->> 'name', v ->> 'username', v ->> 'email', v ->> 'told',
-  v ->> 'avatar_url', v ->> 'role', v ->> 'updated_at'
+  v ->> 'avatar_url', v ->> 'role', v ->> 'as_of', v ->> 'updated_at'
 from (select value as v from jsonb_each($8)) where true
 on conflict (id) do update set name = excluded.name, username = excluded.username, email = excluded.email,
-  told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, updated_at = excluded.updated_at;
+  told = excluded.told, avatar_url = excluded.avatar_url, role = excluded.role, as_of = excluded.as_of,
+  updated_at = excluded.updated_at;
 
 insert into context (key, kind, id, parent_kind, parent_id, title, is_public, state, parties, data)
 select v ->> 'key', v ->> 'kind', v ->> 'id', v ->> 'parent_kind', v ->> 'parent_id', v ->> 'title',

@@ -14,7 +14,7 @@ use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::job::{ClaimedJob, Work};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{MessagePage, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, MessagePage, PageLimit, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{
     ChangeFeed, Directory, JobRepository, MessageRepository, Notifier, SummaryRepository, ThreadRepository,
 };
@@ -169,6 +169,25 @@ impl ThreadRepository for Spoilt {
             }
         }
         Ok(entries)
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        self.store.unread_of(user, about, members_max).await
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        self.store.latest_about(user, object, with, members_max).await
     }
 }
 

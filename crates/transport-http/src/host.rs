@@ -7,10 +7,11 @@ use axum::extract::{OriginalUri, Request};
 use axum::response::Response;
 use axum::routing::{any, on};
 use tidings_domain::error::{Classify, ErrorKind};
-use tidings_domain::messaging::Messaging;
+use tidings_domain::messaging::{HostOutcome, Messaging};
 use tidings_domain::ports::TokenVerifier;
+use tidings_domain::thread::Thread;
 use tidings_wire::host::{self, HostRequest, HostRoute};
-use tidings_wire::{AuthFailure, Problem, Reply};
+use tidings_wire::{AuthFailure, Dialect, Problem, Reply};
 
 use crate::content::{self, Forms};
 use crate::door::{
@@ -21,12 +22,19 @@ use crate::door::{
 struct Mounted {
     messaging: Messaging,
     verifier: Arc<dyn TokenVerifier>,
+    served: Arc<[&'static Dialect]>,
 }
 
-/// The routes of the host API, under [`host::PREFIX`]. They need a token that speaks for the host itself; a user's token
-/// is refused.
-pub fn host_router(messaging: Messaging, verifier: Arc<dyn TokenVerifier>) -> Router {
-    let mounted = Mounted { messaging, verifier };
+/// The routes of the host API, under [`host::PREFIX`].
+///
+/// They need a token that speaks for the host itself; a user's token is refused. `served` are the dialects that are served beside it: answers name those that can show a thread, and a
+/// thread that none can show is logged.
+pub fn host_router(
+    messaging: Messaging,
+    verifier: Arc<dyn TokenVerifier>,
+    served: &[&'static Dialect],
+) -> Router {
+    let mounted = Mounted { messaging, verifier, served: served.into() };
     let mut routes = Router::new();
     for route in host::ROUTES {
         let mounted = mounted.clone();
@@ -75,11 +83,43 @@ impl Mounted {
         })
         .await?;
         let result = self.messaging.execute_host(command).await;
+        if let Ok(outcome) = &result {
+            self.warn_of_unshown(outcome);
+        }
         if let Err(error) = &result
             && matches!(error.kind(), ErrorKind::Internal | ErrorKind::Unavailable)
         {
             tracing::error!(%error, method = route.method.as_str(), route = route.path, "a request failed");
         }
-        Ok((route.encode)(result.as_ref()))
+        Ok((route.encode)(result.as_ref(), &self.served))
+    }
+
+    /// Warns of threads that no user will see, when they come about: one line for all of a request.
+    fn warn_of_unshown(&self, outcome: &HostOutcome) {
+        let threads: Vec<&Thread> = match outcome {
+            HostOutcome::Opened { thread, created: true, .. } => vec![thread],
+            HostOutcome::MemberPut(put) if put.added => vec![&put.thread],
+            HostOutcome::Imported(done) => {
+                done.iter().filter(|done| done.created).map(|done| &done.thread).collect()
+            }
+            HostOutcome::Opened { .. }
+            | HostOutcome::MemberPut(_)
+            | HostOutcome::User(_)
+            | HostOutcome::Context
+            | HostOutcome::Removed
+            | _ => return,
+        };
+        let mut unshown =
+            threads.into_iter().filter(|thread| host::shown_in(thread, &self.served).is_empty());
+        if let Some(first) = unshown.next() {
+            let kind = first.context.as_ref().map_or("none", |context| context.kind.as_str());
+            tracing::warn!(
+                thread = %first.id,
+                kind,
+                members = first.member_count,
+                others = unshown.count(),
+                "no served dialect can show this thread: no client will see it"
+            );
+        }
     }
 }

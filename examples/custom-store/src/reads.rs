@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use tidings_domain::change::{Change, Commit};
+use tidings_domain::context::ContextRef;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
@@ -46,15 +47,15 @@ impl ThreadRepository for TableStore {
 
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         let tables = self.tables.lock();
-        let own = tables.members.iter().filter(|row| row.user == *user && row.standing == Standing::Active);
-        let mut rows: Vec<(ThreadPlace, &Thread, &Member)> = own
-            .filter_map(|member| {
-                let thread = tables.thread(member.thread)?;
+        let mut rows: Vec<(ThreadPlace, &Thread, &Member)> = tables
+            .listed(user)
+            .map(|(thread, member)| {
                 let place = ThreadPlace { activity_at: thread.last_message_at, thread: thread.id };
-                Some((place, thread, member))
+                (place, thread, member)
             })
             .filter(|(place, thread, _)| {
-                page.below.is_none_or(|below| *place < below) && is_about(thread, page.about.as_ref())
+                page.below.is_none_or(|below| *place < below)
+                    && page.about.as_ref().is_none_or(|about| about.contains(thread))
             })
             .collect();
         rows.sort_unstable_by_key(|(place, ..)| std::cmp::Reverse(*place));
@@ -62,14 +63,37 @@ impl ThreadRepository for TableStore {
         let mut room = count(page.limit.text_bytes());
         Ok(rows.map(|(_, thread, member)| tables.entry(thread, member, &mut room)).collect())
     }
-}
 
-fn is_about(thread: &Thread, about: Option<&About>) -> bool {
-    match (about, &thread.context) {
-        (None, _) => true,
-        (Some(_), None) => false,
-        (Some(About::Kind(kind)), Some(context)) => context.kind == *kind,
-        (Some(About::Object(object)), Some(context)) => context == object,
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        let tables = self.tables.lock();
+        let listed = tables.listed(user).filter(|(thread, _)| {
+            thread.member_count <= members_max && about.is_none_or(|about| about.contains(thread))
+        });
+        Ok(listed.map(|(thread, member)| tables.unread(thread, member)).sum())
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        let tables = self.tables.lock();
+        let takes_part = |thread: &Thread, user: &UserId| {
+            tables.members(thread.id).any(|member| member.user == *user && member.takes_part())
+        };
+        let found = tables.listed(user).map(|(thread, _)| thread).filter(|thread| {
+            thread.member_count <= members_max
+                && thread.context.as_ref() == Some(object)
+                && with.iter().all(|user| takes_part(thread, user))
+        });
+        Ok(found.max_by_key(|thread| (thread.last_message_at, thread.id)).cloned())
     }
 }
 
@@ -85,14 +109,25 @@ fn has_room(room: &mut usize, message: &Message) -> bool {
 }
 
 impl Tables {
+    /// The threads that are in a user's list, in no order.
+    fn listed<'a>(&'a self, user: &'a UserId) -> impl Iterator<Item = (&'a Thread, &'a Member)> {
+        let own = self.members.iter().filter(|row| row.user == *user && row.standing == Standing::Active);
+        own.filter_map(|member| Some((self.thread(member.thread)?, member)))
+    }
+
+    /// How many messages a member has not read, by the published formula. A store with an index counts the tombstones
+    /// above the mark, and nothing else.
+    fn unread(&self, thread: &Thread, member: &Member) -> u64 {
+        let above = member.unread_above();
+        let is_deleted = |message: &Message| message.seq > above && message.deleted_at.is_some();
+        let deleted = self.messages(thread.id).filter(|row| is_deleted(&row.message)).count();
+        unread(thread.last_seq, above, u64::try_from(deleted).unwrap_or(u64::MAX))
+    }
+
     /// A row of a user's list.
     fn entry(&self, thread: &Thread, member: &Member, room: &mut usize) -> ThreadEntry {
         let everyone = thread.member_count <= ENTRY_MEMBERS_MAX;
         let newest = self.messages(thread.id).next_back().map(|row| &row.message);
-        // The published formula. A store with an index counts the tombstones above the mark, and nothing else.
-        let above = member.unread_above();
-        let is_deleted = |message: &Message| message.seq > above && message.deleted_at.is_some();
-        let deleted = self.messages(thread.id).filter(|row| is_deleted(&row.message)).count();
         ThreadEntry {
             thread: thread.clone(),
             member: member.clone(),
@@ -100,7 +135,7 @@ impl Tables {
             last_message: newest
                 .filter(|message| member.sees(message.seq) && has_room(room, message))
                 .cloned(),
-            unread: unread(thread.last_seq, above, u64::try_from(deleted).unwrap_or(u64::MAX)),
+            unread: self.unread(thread, member),
         }
     }
 

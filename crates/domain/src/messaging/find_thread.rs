@@ -2,8 +2,11 @@
 
 use super::{Messaging, ReadError, ThreadView, view};
 use crate::context::ContextRef;
+use crate::error::StoreError;
 use crate::id::UserId;
-use crate::page::{About, PageLimit, ThreadPage};
+use crate::member::{Member, Standing};
+use crate::page::About;
+use crate::thread::{Thread, ThreadKey};
 use crate::user::Actor;
 
 /// Asks for the caller's thread about an object.
@@ -15,8 +18,12 @@ pub struct FindThread {
     pub with: Vec<UserId>,
 }
 
+/// A thread, the caller's membership in it and everyone's.
+type Found = (Thread, Member, Vec<Member>);
+
 impl Messaging {
-    /// The caller's thread about an object, the one with the latest activity if there are several.
+    /// The caller's thread about an object: that of a pair when the caller and one other are named, and otherwise the
+    /// one with the latest activity. A thread that the caller has hidden is not found.
     ///
     /// # Errors
     /// [`ReadError`]; none is `None`.
@@ -25,15 +32,17 @@ impl Messaging {
         actor: &Actor,
         find: FindThread,
     ) -> Result<Option<ThreadView>, ReadError> {
-        let entries = self.about(actor, find.context).await?;
-        let found = entries.into_iter().find(|entry| {
-            let takes_part = |user: &UserId| {
-                entry.members.iter().any(|member| member.user == *user && member.takes_part())
-            };
-            find.with.iter().all(takes_part)
-        });
-        let Some(entry) = found else { return Ok(None) };
-        Ok(Some(view::thread_view(self, entry.thread, entry.member, entry.members).await?))
+        let Some(members_max) = actor.members_max_about(&find.context) else { return Ok(None) };
+        let mut found = self.of_pair(actor, &find).await?;
+        if found.is_none() {
+            let threads = self.deps().threads.as_ref();
+            let latest = threads.latest_about(&actor.user, &find.context, &find.with, members_max).await?;
+            if let Some(thread) = latest {
+                found = self.listed_with(actor, &thread, &find.with).await?;
+            }
+        }
+        let Some((thread, member, members)) = found else { return Ok(None) };
+        Ok(Some(view::thread_view(self, thread, member, members).await?))
     }
 
     /// How many messages are unread in the caller's threads about an object.
@@ -41,19 +50,40 @@ impl Messaging {
     /// # Errors
     /// [`ReadError`].
     pub async fn unread_about(&self, actor: &Actor, context: ContextRef) -> Result<u64, ReadError> {
-        Ok(self.about(actor, context).await?.iter().map(|entry| entry.unread).sum())
+        let Some(members_max) = actor.members_max_about(&context) else { return Ok(0) };
+        let about = About::Object(context);
+        Ok(self.deps().threads.unread_of(&actor.user, Some(&about), members_max).await?)
     }
 
-    async fn about(
+    /// The thread that the caller and the one other who is named have by their key: found at once, however many
+    /// threads there are about the object.
+    async fn of_pair(&self, actor: &Actor, find: &FindThread) -> Result<Option<Found>, StoreError> {
+        let mut others = find.with.iter().filter(|user| **user != actor.user);
+        let Some(other) = others.next() else { return Ok(None) };
+        if others.any(|another| another != other) {
+            return Ok(None);
+        }
+        let key = ThreadKey::pair(find.context.clone(), actor.user.clone(), other.clone());
+        match self.deps().threads.thread_by_key(&key).await? {
+            Some(thread) => self.listed_with(actor, &thread, &find.with).await,
+            None => Ok(None),
+        }
+    }
+
+    /// The thread as it is now, if it is one of the caller's list in which all of `with` take part.
+    async fn listed_with(
         &self,
         actor: &Actor,
-        context: ContextRef,
-    ) -> Result<Vec<crate::page::ThreadEntry>, ReadError> {
-        // Nobody looks at the last messages.
-        let limit = PageLimit::MAX.with_text_bytes(0);
-        let page = ThreadPage { about: Some(About::Object(context)), below: None, skip: 0, limit };
-        let mut entries = self.deps().threads.threads_of(&actor.user, &page).await?;
-        entries.retain(|entry| actor.reaches(&entry.thread));
-        Ok(entries)
+        thread: &Thread,
+        with: &[UserId],
+    ) -> Result<Option<Found>, StoreError> {
+        let found = self.roster(thread.id).await?.filter(|(thread, _)| actor.reaches(thread));
+        let Some((thread, members)) = found else { return Ok(None) };
+        let of = |user: &UserId| members.iter().find(|member| member.user == *user);
+        let own = of(&actor.user).filter(|member| member.standing == Standing::Active).cloned();
+        if !with.iter().all(|user| of(user).is_some_and(Member::takes_part)) {
+            return Ok(None);
+        }
+        Ok(own.map(|own| (thread, own, members)))
     }
 }

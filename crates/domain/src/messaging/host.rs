@@ -1,15 +1,13 @@
 //! What the host itself asks for: the directory, threads between its users, memberships.
 
+use super::Messaging;
 use super::import::{ImportError, ImportThread, Imported};
-use super::{Messaging, SYSTEM_ORIGIN};
-use crate::change::Change;
+use super::membership::{MemberPut, PutMember};
 use crate::context::{Context, ContextRef, Party};
-use crate::decision::{Decided, Decision, transact};
 use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{ThreadId, UserId};
-use crate::member::{Member, Standing};
-use crate::message::Origin;
-use crate::snapshot::{NotInScope, Scope, Snapshot};
+use crate::member::Member;
+use crate::snapshot::NotInScope;
 use crate::text::{ClientKey, Subject as ThreadSubject};
 use crate::thread::{MEMBERS_MAX, NewThread, Thread, ThreadKey};
 use crate::user::{Subject, User};
@@ -27,8 +25,10 @@ pub enum HostCommand {
     },
     /// Tell about a business object.
     PutContext(Context),
-    /// Open a thread between users.
+    /// Open a thread between users, or find it. Finding it changes nobody's membership.
     OpenThread(HostOpenThread),
+    /// Put a user into a thread, or bring back one who left or was removed.
+    PutMember(PutMember),
     /// Take a user out of a thread.
     RemoveMember {
         /// The thread.
@@ -81,6 +81,8 @@ pub enum HostOutcome {
         /// Whether this call created it.
         created: bool,
     },
+    /// The user is in the thread, now or already.
+    MemberPut(MemberPut),
     /// The user is out of the thread, now or already.
     Removed,
     /// What became of each imported thread.
@@ -97,6 +99,12 @@ pub enum HostError {
     /// The user was never in the thread.
     #[error("the user is not in the thread")]
     UnknownMember,
+    /// A user who was never in the thread was put into it without a role.
+    #[error("the user was never in the thread: `role` is needed to add them")]
+    RoleRequired,
+    /// As many members take part in the thread as it may have.
+    #[error("the thread has {MEMBERS_MAX} members, the most that it may have")]
+    ThreadFull,
     /// The parties do not fit what makes the thread unique.
     #[error("{0}")]
     Parties(&'static str),
@@ -118,8 +126,8 @@ impl Classify for HostError {
     fn kind(&self) -> ErrorKind {
         match self {
             Self::UnknownThread | Self::UnknownMember => ErrorKind::NotFound,
-            Self::Parties(_) => ErrorKind::Invalid,
-            Self::KeyReused => ErrorKind::Conflict,
+            Self::Parties(_) | Self::RoleRequired => ErrorKind::Invalid,
+            Self::KeyReused | Self::ThreadFull => ErrorKind::Conflict,
             Self::Import(error) => error.kind(),
             Self::Store(error) => error.kind(),
             Self::Scope(_) => ErrorKind::Internal,
@@ -131,6 +139,8 @@ impl Classify for HostError {
             Self::UnknownThread => "thread-not-found",
             Self::UnknownMember => "member-not-found",
             Self::Parties(_) => "invalid-parties",
+            Self::RoleRequired => "role-required",
+            Self::ThreadFull => "thread-full",
             Self::KeyReused => "idempotency-key-reused",
             Self::Import(error) => error.code(),
             Self::Store(error) => error.code(),
@@ -151,14 +161,15 @@ impl Messaging {
                 Ok(HostOutcome::User(Box::new((*user).clone())))
             }
             HostCommand::PutContext(context) => {
-                self.deps().directory.put_context(context).await?;
+                self.deps().directory.put_context(context.presentable()).await?;
                 Ok(HostOutcome::Context)
             }
             HostCommand::OpenThread(open) => self.host_open(open).await,
             HostCommand::RemoveMember { thread, user } => {
-                transact(self.deps().threads.as_ref(), Remove { thread, user }).await??;
+                self.remove_member(thread, user).await?;
                 Ok(HostOutcome::Removed)
             }
+            HostCommand::PutMember(put) => Ok(HostOutcome::MemberPut(self.put_member(put).await?)),
             HostCommand::Import(threads) => Ok(HostOutcome::Imported(self.import(threads).await?)),
         }
     }
@@ -191,15 +202,7 @@ impl Messaging {
         if by_request && !created && !same {
             return Err(HostError::KeyReused);
         }
-        if created {
-            return Ok(HostOutcome::Opened { thread: Box::new(thread), members, created });
-        }
-        // Whom the host names is in the thread, also who left it or was taken out: the host decides that.
-        for party in &open.parties {
-            let reinstate = Reinstate { thread: thread.id, user: party.user.clone() };
-            transact(self.deps().threads.as_ref(), reinstate).await??;
-        }
-        let (thread, members) = self.roster(thread.id).await?.ok_or_else(gone)?;
+        // A thread that was there stays as it is: who hid it, left it or was removed comes back by an act of its own.
         Ok(HostOutcome::Opened { thread: Box::new(thread), members, created })
     }
 }
@@ -229,69 +232,5 @@ fn key_of(open: &HostOpenThread) -> Result<Option<ThreadKey>, HostError> {
             Err(HostError::Parties("a thread that is unique by its context needs one"))
         }
         (Unique::Request(key), ..) => Ok(key.clone().map(ThreadKey::Request)),
-    }
-}
-
-/// Takes a user out of a thread. They cannot come back by themselves; the host may open the thread with them again.
-#[derive(Debug)]
-struct Remove {
-    thread: ThreadId,
-    user: UserId,
-}
-
-impl Decision for Remove {
-    type Output = ();
-    type Rejection = HostError;
-
-    fn scope(&self) -> Scope {
-        Scope::thread(self.thread).member(self.user.clone())
-    }
-
-    fn origin(&self) -> Origin {
-        SYSTEM_ORIGIN
-    }
-
-    fn decide(&self, found: &Snapshot) -> Result<Decided<()>, HostError> {
-        let thread = found.thread().ok_or(HostError::UnknownThread)?;
-        let member = found.member(&self.user)?.ok_or(HostError::UnknownMember)?;
-        let changes = if member.standing == Standing::Removed {
-            Vec::new()
-        } else {
-            let standing = Standing::Removed;
-            vec![Change::PutMember(Member { standing, modseq: thread.modseq.next(), ..member.clone() })]
-        };
-        Ok(Decided { changes, output: () })
-    }
-}
-
-/// Brings a member back into a thread.
-#[derive(Debug)]
-struct Reinstate {
-    thread: ThreadId,
-    user: UserId,
-}
-
-impl Decision for Reinstate {
-    type Output = ();
-    type Rejection = HostError;
-
-    fn scope(&self) -> Scope {
-        Scope::thread(self.thread).member(self.user.clone())
-    }
-
-    fn origin(&self) -> Origin {
-        SYSTEM_ORIGIN
-    }
-
-    fn decide(&self, found: &Snapshot) -> Result<Decided<()>, HostError> {
-        let thread = found.thread().ok_or(HostError::UnknownThread)?;
-        // Only those who were in it come back; others do not come in by opening.
-        let out = found.member(&self.user)?.filter(|member| member.standing != Standing::Active);
-        let back = |member: &Member| Member {
-            standing: Standing::Active,
-            modseq: thread.modseq.next(),
-            ..member.clone()
-        };
-        Ok(Decided { changes: out.map(back).map(Change::PutMember).into_iter().collect(), output: () })
     }
 }

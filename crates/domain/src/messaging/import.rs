@@ -70,8 +70,8 @@ pub struct ImportMessage {
 /// What became of a thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Imported {
-    /// The thread's id here: the original one, unless its key had a thread already.
-    pub thread: ThreadId,
+    /// The thread before its messages were added. Its id is the original one, unless its key had a thread already.
+    pub thread: Thread,
     /// Whether it was created now.
     pub created: bool,
     /// How many messages were added now.
@@ -188,20 +188,21 @@ impl Messaging {
             return Err(ImportProblem::OtherThread);
         }
         let parties: Vec<Party> = import.members.iter().map(|member| member.party.clone()).collect();
-        let mut done = Imported { thread: thread.id, created, added: 0, known: 0 };
+        let id = thread.id;
+        let mut done = Imported { thread, created, added: 0, known: 0 };
         let mut places = BTreeMap::new();
         for messages in import.messages.chunks(BATCH_MESSAGES) {
-            let append = Append { thread: thread.id, members: parties.clone(), messages: messages.to_vec() };
+            let append = Append { thread: id, members: parties.clone(), messages: messages.to_vec() };
             let appended = match transact(self.deps().threads.as_ref(), append).await {
                 Ok(appended) => appended?,
                 // A store keeps message ids unique over all threads; say so instead of "internal".
-                Err(error) => return Err(self.foreign(thread.id, messages).await?.unwrap_or(error.into())),
+                Err(error) => return Err(self.foreign(id, messages).await?.unwrap_or(error.into())),
             };
             done.added += appended.added;
             done.known += messages.len() - appended.added;
             places.extend(appended.places.into_iter().zip(messages.iter().map(|message| message.created_at)));
         }
-        self.import_markers(thread.id, &import.members, &places).await?;
+        self.import_markers(id, &import.members, &places).await?;
         Ok(done)
     }
 

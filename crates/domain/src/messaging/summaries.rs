@@ -6,8 +6,9 @@ use crate::decision::{Decided, Decision, transact};
 use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::{SummaryId, ThreadId};
 use crate::message::Origin;
-use crate::page::PageLimit;
+use crate::page::{MessagePage, PageEnd, PageLimit};
 use crate::ports::{Budget, TooMany};
+use crate::seq::Seq;
 use crate::snapshot::{NotInScope, Scope, Snapshot};
 use crate::summary::{Summary, SummaryContent};
 use crate::time::Timestamp;
@@ -92,7 +93,8 @@ impl Messaging {
         transact(self.deps().threads.as_ref(), decision).await?
     }
 
-    /// The newest summaries of a thread that the caller takes part in, newest first.
+    /// The newest summaries of a thread that the caller takes part in, newest first. A summary that was added before
+    /// the first message that they see is about nothing that they may know, and is left out.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -101,8 +103,19 @@ impl Messaging {
         actor: &Actor,
         list: ListSummaries,
     ) -> Result<Vec<Summary>, ReadError> {
-        self.seen_by(actor, list.thread).await?;
-        Ok(self.deps().summaries.summaries(list.thread, list.limit).await?)
+        let (_, member, _) = self.seen_by(actor, list.thread).await?;
+        let mut found = self.deps().summaries.summaries(list.thread, list.limit).await?;
+        if member.visible_from > Seq::ZERO && !found.is_empty() {
+            let first = MessagePage {
+                after: member.visible_from,
+                before: None,
+                from: PageEnd::Oldest,
+                limit: PageLimit::clamped(1),
+            };
+            let first = self.deps().messages.page(list.thread, &first).await?.pop();
+            found.retain(|summary| first.as_ref().is_some_and(|first| summary.modseq > first.modseq));
+        }
+        Ok(found)
     }
 }
 

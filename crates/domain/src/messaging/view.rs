@@ -48,18 +48,19 @@ impl MessageView {
 }
 
 /// When the last of the markers of those who take part, the author apart, passed `message`. `None` while one has not,
-/// and while there is nobody else.
+/// and while there is nobody else. A member whose view begins behind the message need not read it, and has not read it
+/// either.
 fn read_at(message: &Message, members: &[Member]) -> Option<Timestamp> {
     let mut last = None;
     for member in members {
         if !member.takes_part() || message.author.user() == Some(&member.user) {
             continue;
         }
-        // What a member cannot see, they need not read.
-        if member.unread_above() < message.seq {
+        if member.marker.seq >= message.seq {
+            last = last.max(member.marker.at);
+        } else if member.sees(message.seq) {
             return None;
         }
-        last = last.max(member.marker.at);
     }
     last
 }

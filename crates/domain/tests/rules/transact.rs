@@ -6,12 +6,13 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Waker};
 
 use async_trait::async_trait;
+use tidings_domain::context::ContextRef;
 use tidings_domain::decision::{AnyDecision, transact};
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::messaging::SendError;
-use tidings_domain::page::{ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, ThreadEntry, ThreadPage};
 use tidings_domain::ports::ThreadRepository;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 
@@ -69,6 +70,20 @@ impl ThreadRepository for Store {
     }
 
     async fn threads_of(&self, _: &UserId, _: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
+        unreachable!("not asked here")
+    }
+
+    async fn unread_of(&self, _: &UserId, _: Option<&About>, _: u32) -> Result<u64, StoreError> {
+        unreachable!("not asked here")
+    }
+
+    async fn latest_about(
+        &self,
+        _: &UserId,
+        _: &ContextRef,
+        _: &[UserId],
+        _: u32,
+    ) -> Result<Option<Thread>, StoreError> {
         unreachable!("not asked here")
     }
 }

@@ -249,24 +249,3 @@ fn a_key_with_spaces_is_a_key() {
         assert_eq!(tries_to_open(&messaging, open()).await.unwrap().0.id, first.id);
     });
 }
-
-/// Who left or was taken out is in again when the host opens the thread with them; others do not come in by that.
-#[test]
-fn the_host_brings_back_whom_it_names() {
-    on_a_store(async |fixture| {
-        let messaging = fixture.messaging();
-        let open = |people: &[Person]| asking(Some(campaign("1")), of(people), Unique::Context);
-        let thread = tries_to_open(&messaging, open(&[ALICE, BOB])).await.unwrap().0.id;
-        for standing in [Standing::Hidden, Standing::Left, Standing::Removed] {
-            fixture.does(keeping_member(thread, BOB.id(), move |bob| bob.standing = standing)).await;
-            tries_to_open(&messaging, open(&[ALICE])).await.unwrap();
-            assert_eq!(fixture.member(thread, BOB).await.unwrap().standing, standing, "not named");
-            let (_, members, created) = tries_to_open(&messaging, open(&[ALICE, BOB, CAROL])).await.unwrap();
-            assert!(!created && members.iter().all(|member| member.standing == Standing::Active));
-            assert_eq!(members.len(), 2, "Carol was never in it");
-        }
-        let before = fixture.thread(thread).await.modseq;
-        tries_to_open(&messaging, open(&[ALICE, BOB])).await.unwrap();
-        assert_eq!(fixture.thread(thread).await.modseq, before, "nothing to do");
-    });
-}

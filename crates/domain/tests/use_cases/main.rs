@@ -12,6 +12,8 @@ mod import;
 #[cfg(test)]
 mod import_dates;
 #[cfg(test)]
+mod membership;
+#[cfg(test)]
 mod notice_model;
 #[cfg(test)]
 mod notices;
@@ -23,6 +25,8 @@ mod paging;
 mod post;
 #[cfg(test)]
 mod presence;
+#[cfg(test)]
+mod sighting;
 #[cfg(test)]
 mod summaries;
 #[cfg(test)]

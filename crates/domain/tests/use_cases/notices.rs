@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
+use tidings_domain::context::ContextRef;
 use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{JobId, ThreadId, UserId};
 use tidings_domain::member::{Member, Standing};
 use tidings_domain::messaging::{Deps, Messaging, Round, Settings};
-use tidings_domain::page::{ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, ThreadEntry, ThreadPage};
 use tidings_domain::ports::ThreadRepository;
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_testkit::{ALICE, BOB, CAROL, DAVE, Fixture, crowd, keeping_member, replacing};
@@ -316,6 +317,25 @@ impl ThreadRepository for Down {
 
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         self.threads.threads_of(user, page).await
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        self.threads.unread_of(user, about, members_max).await
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        self.threads.latest_about(user, object, with, members_max).await
     }
 }
 

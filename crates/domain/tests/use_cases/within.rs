@@ -152,5 +152,9 @@ fn lists_and_searches_pass_over_what_does_not_exist() {
             let list = messaging.list_threads(&actor, ListThreads { page: page.clone() }).await.unwrap();
             assert_eq!(list.threads.len(), count);
         }
+        let elsewhere = within("job", ALICE.actor());
+        let find = FindThread { context: campaign("1"), with: Vec::new() };
+        assert!(messaging.find_thread(&elsewhere, find).await.unwrap().is_none());
+        assert_eq!(messaging.unread_about(&elsewhere, campaign("1")).await, Ok(0));
     });
 }

@@ -16,6 +16,9 @@ const NAME_CHARS_MAX: usize = 128;
 /// The longest address of a picture, in bytes; a longer one is left out.
 const AVATAR_BYTES_MAX: usize = 2_048;
 
+pub(super) const MALFORMED_USER: TokenError =
+    TokenError("the token's user is not 1 to 128 visible characters");
+
 /// The claims of a token whose signature holds.
 #[derive(Debug)]
 pub(super) struct Verified<'c>(pub(super) &'c Map<String, Value>);
@@ -83,7 +86,17 @@ impl Verified<'_> {
             let text = value.as_str().filter(|text| !text.is_empty()).map(str::to_owned);
             text.or_else(|| value.as_u64().map(|number| number.to_string()))
         });
-        subject.ok_or(TokenError("the token names no user"))
+        let subject = subject.ok_or(TokenError("the token names no user"))?;
+        // Whatever it names, no store could keep it.
+        if subject.chars().any(char::is_control) {
+            return Err(MALFORMED_USER);
+        }
+        Ok(subject)
+    }
+
+    /// When it was issued, as far as it says so in a form that holds.
+    pub(super) fn issued_at(&self) -> Option<Timestamp> {
+        self.moment("iat").ok().flatten()
     }
 
     pub(super) fn role(&self, names: &[&str]) -> Result<Option<Role>, TokenError> {

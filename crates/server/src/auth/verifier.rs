@@ -11,7 +11,7 @@ use tidings_domain::user::{Identity, Subject, User};
 use tidings_wire::{ClaimNames, Dialect};
 
 use super::Secret;
-use super::claims::Verified;
+use super::claims::{MALFORMED_USER, Verified};
 use super::issuer::Issuer;
 use super::jwks::Upkeep;
 use super::unverified::Unverified;
@@ -125,6 +125,9 @@ impl Verifier {
         }
         user.avatar_url = claims.avatar_url(&names(&own.avatar_url, defaults.avatar_url));
         user.role = claims.role(&names(&own.role, defaults.role))?;
+        if let Some(issued_at) = claims.issued_at() {
+            user.as_of = issued_at;
+        }
         Ok(user)
     }
 
@@ -161,8 +164,6 @@ impl TokenVerifier for Verifier {
         Ok(Identity::user(self.user(issuer, &claims, defaults).await?, expires_at))
     }
 }
-
-const MALFORMED_USER: TokenError = TokenError("the token's user is not 1 to 128 visible characters");
 
 fn user_id(rule: &SubjectRule, subject: &str) -> Result<UserId, TokenError> {
     format!("{}{subject}", rule.prefix).parse().map_err(|_| MALFORMED_USER)

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::id_space;
 use super::issuer::{self, IssuerSettings};
 use super::key::{Key, Place};
 use super::source::{Setting, Source};
@@ -64,12 +65,12 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Auth> {
     if source.problems.len() > wrong_before {
         return None;
     }
-    Some(Auth {
-        secret: given,
-        leeway: leeway?,
-        sockets_outlive_tokens: outlive?,
-        issuers: issuers.into_iter().collect::<Option<_>>()?,
-    })
+    let issuers: Vec<IssuerSettings> = issuers.into_iter().collect::<Option<_>>()?;
+    id_space::check(source, &issuers);
+    if source.problems.len() > wrong_before {
+        return None;
+    }
+    Some(Auth { secret: given, leeway: leeway?, sockets_outlive_tokens: outlive?, issuers })
 }
 
 /// A time, or none.

@@ -6,6 +6,7 @@
 mod auth;
 mod dialects;
 mod env;
+mod id_space;
 mod in_flight;
 mod issuer;
 mod key;

@@ -244,8 +244,11 @@ fn an_issuer_is_read_from_the_file_and_the_environment() {
         dialects = ["campaign"]
         service = true
     "#;
-    let env =
-        [("TIDINGS_AUTH_ISSUERS_MY_APP_SECRET", SECRET), ("TIDINGS_AUTH_ISSUERS_FB_FIREBASE", "my-project")];
+    let env = [
+        ("TIDINGS_AUTH_ISSUERS_MY_APP_SECRET", SECRET),
+        ("TIDINGS_AUTH_ISSUERS_FB_FIREBASE", "my-project"),
+        ("TIDINGS_AUTH_ISSUERS_FB_SUBJECT", "directory"),
+    ];
     let loaded = from_file(file, &env.into()).unwrap();
     assert!(loaded.warnings.is_empty(), "{:?}", loaded.warnings);
     let [fb, app] = loaded.config.auth.issuers.as_slice() else { panic!("{:?}", loaded.config.auth.issuers) };

@@ -20,9 +20,10 @@ use crate::write::{Changed, Made, WriteError};
 /// The threads that records belong to.
 const THREADS_OF: &str = concat!("select ", thread_columns!(), " from thread t where t.id = any($1)");
 
-const PUT_USERS: &str = "insert into person (number, id, name, username, email, told, avatar_url, role, updated_at) \
+const PUT_USERS: &str = "insert into person \
+    (number, id, name, username, email, told, avatar_url, role, updated_at, as_of) \
     select * from unnest($1::bigint[], $2::text[], $3::text[], $4::text[], $5::text[], $6::bool[], $7::text[], \
-    $8::text[], $9::bigint[])";
+    $8::text[], $9::bigint[], $10::bigint[])";
 const PUT_SUBJECTS: &str = "insert into subject (issuer, sub, user_id) \
     select * from unnest($1::text[], $2::text[], $3::text[])";
 const PUT_JOBS: &str = "insert into job (id, kind, thread_id, upto_seq, failing_users, failures, due_at, \
@@ -156,6 +157,7 @@ async fn put_users(connection: &mut PgConnection, users: &[(&User, &[Subject])])
         .bind(each().map(|user| user.avatar_url.as_deref()).collect::<Vec<Option<&str>>>())
         .bind(each().map(|user| user.role.as_ref().map(|role| role.as_str())).collect::<Vec<Option<&str>>>())
         .bind(each().map(|user| user.updated_at.as_millis()).collect::<Vec<i64>>())
+        .bind(each().map(|user| user.as_of.as_millis()).collect::<Vec<i64>>())
         .execute(&mut *connection)
         .await?;
     let each =

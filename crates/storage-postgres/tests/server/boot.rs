@@ -1,11 +1,13 @@
 //! What is checked before anything is written, and the schema.
 
+use sqlx::migrate::Migrator;
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 use tidings_domain::ports::{Directory, ThreadRepository};
+use tidings_domain::time::Timestamp;
 use tidings_domain::transfer::Transfer;
 use tidings_domain::user::User;
 use tidings_storage_postgres::{OpenError, PgConfig, PgStore, Promise};
-use tidings_testkit::{ALICE, block_on};
+use tidings_testkit::{ALICE, BOB, block_on};
 use tokio::task::JoinSet;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -33,6 +35,40 @@ fn a_commit_that_does_not_wait_for_the_disk_is_refused_unless_named() {
         world.open(accepted).await.close().await;
         set(&world.url, "synchronous_commit = local").await;
         world.open(world.config()).await.close().await;
+    });
+}
+
+/// A database of an earlier version: what it kept of a token gives way to any token, what it kept of the host to none.
+#[test]
+fn users_of_an_earlier_version_are_as_old_as_can_be() {
+    block_on(async {
+        let world = World::new();
+        let mut connection = world.past_the_store().await;
+        let name = format!("{}_earlier", database_in(&world.url));
+        connection
+            .execute(AssertSqlSafe(format!("create database {name} template template0")))
+            .await
+            .unwrap();
+        let url = with_database(&world.url, &name);
+        let earlier = tempfile::tempdir().unwrap();
+        for migration in ["0001_messaging.sql"] {
+            let from = format!("{}/migrations/{migration}", env!("CARGO_MANIFEST_DIR"));
+            std::fs::copy(from, earlier.path().join(migration)).unwrap();
+        }
+        let mut past = PgConnection::connect(&url).await.unwrap();
+        Migrator::new(earlier.path()).await.unwrap().run_direct(None, &mut past, false).await.unwrap();
+        let rows = "insert into person (id, number, name, told, updated_at) \
+            values ('alice', 1, 'Alice', false, 5), ('bob', 2, 'Bob by the host', true, 5)";
+        past.execute(rows).await.unwrap();
+        let store = PgStore::open(PgConfig::at(url), quiet(), &TaskTracker::new()).await.unwrap();
+        for (person, kept) in [(ALICE, "from a token"), (BOB, "Bob by the host")] {
+            let before = store.users(&[person.id()]).await.unwrap().pop().unwrap();
+            assert_eq!(before.as_of, Timestamp::from_millis(0));
+            let user = User { name: "from a token".to_owned(), ..User::unknown(person.id()) };
+            let put = store.put_user(user, None).await.unwrap();
+            assert_eq!((put.name.as_str(), put.number), (kept, before.number));
+        }
+        store.close().await;
     });
 }
 

@@ -14,6 +14,7 @@ pub(crate) struct UserFields<'a> {
     told: i64,
     avatar_url: Option<&'a str>,
     role: Option<&'a str>,
+    as_of: i64,
     updated_at: i64,
 }
 
@@ -48,6 +49,7 @@ pub(crate) fn user_fields(user: &User) -> UserFields<'_> {
         told: i64::from(user.told),
         avatar_url: user.avatar_url.as_deref(),
         role: user.role.as_ref().map(|role| role.as_str()),
+        as_of: user.as_of.as_millis(),
         updated_at: user.updated_at.as_millis(),
     }
 }

@@ -11,6 +11,7 @@ use tidings_domain::ports::{
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::time::Timestamp;
 use tidings_domain::transfer::Transfer;
+use tidings_domain::user::User;
 use tidings_storage_sqlite::{OpenError, SqliteConfig};
 use tidings_testkit::{ALICE, BOB, block_on, campaign};
 use uuid::Uuid;
@@ -46,6 +47,26 @@ async fn a_file_of(world: &World, migrations: &[&str], rows: &'static str) {
     Migrator::new(to).await.unwrap().run_direct(None, &mut past, false).await.unwrap();
     past.execute(rows).await.unwrap();
     past.close().await.unwrap();
+}
+
+/// What an earlier version kept of a token gives way to any token, what it kept of the host to none.
+#[test]
+fn users_of_the_second_version_are_as_old_as_can_be() {
+    block_on(async {
+        let world = World::new();
+        let rows = "insert into user (number, id, name, role, updated_at, told) \
+            values (1, 'alice', 'Alice', 'brand', 5, 0), (2, 'bob', 'Bob by the host', null, 5, 1)";
+        a_file_of(&world, &["0001_messaging.sql", "0002_summaries_jobs_subjects.sql"], rows).await;
+        let store = world.open(world.config()).await;
+        for (person, kept) in [(ALICE, "from a token"), (BOB, "Bob by the host")] {
+            let before = store.users(&[person.id()]).await.unwrap().pop().unwrap();
+            assert_eq!(before.as_of, Timestamp::from_millis(0));
+            let user = User { name: "from a token".to_owned(), ..User::unknown(person.id()) };
+            let put = store.put_user(user, None).await.unwrap();
+            assert_eq!((put.name.as_str(), put.number), (kept, before.number));
+        }
+        store.close().await;
+    });
 }
 
 #[test]

@@ -14,6 +14,7 @@ use tidings_domain::member::Standing;
 use tidings_domain::page::PageLimit;
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::thread::{NewThread, ThreadKey};
+use tidings_domain::time::Timestamp;
 use tidings_domain::transfer::{
     Contents, CopyError, Incoming, Place, Record, RecordKind, RecordPage, Transfer, copy,
 };
@@ -47,7 +48,8 @@ async fn fill(from: &Fixture) {
     keys::a_key_belongs_to_its_thread_and_sender(from).await;
     listing::unread_is_arithmetic(from).await;
     let subjects = ["a", "b"].map(|sub| Subject { issuer: "é'\"\\".to_owned(), sub: sub.to_owned() });
-    let user = User { told: true, ..User::unknown(DAVE.id()) };
+    let as_of = Timestamp::from_millis(1_767_323_044_000);
+    let user = User { told: true, as_of, ..User::unknown(DAVE.id()) };
     from.stores.directory.put_user(user, Some(subjects.into())).await.expect("the store works");
     for thread in every_sort(from) {
         let id = from.created(thread).await.id;

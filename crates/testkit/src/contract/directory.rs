@@ -18,6 +18,7 @@ fn told(person: Person, name: &str) -> User {
         username: Some("née '\"\\ 😀".to_owned()),
         email: Some("o'neil+😀@example.org".to_owned()),
         told: true,
+        as_of: Timestamp::from_millis(1_767_323_044_000),
         updated_at: Timestamp::from_millis(1_767_323_045_123),
         ..User::unknown(person.id())
     }
@@ -54,10 +55,90 @@ pub async fn user_numbers_never_change(fixture: &Fixture) {
     let numbers: BTreeSet<u64> = put.iter().map(|user| user.number).collect();
     assert_eq!(numbers.len(), 4, "a number for each");
     assert!(!numbers.contains(&0));
-    let plain = User { number: 5, ..User::unknown(ALICE.id()) };
+    let plain = User { number: 5, told: true, ..User::unknown(ALICE.id()) };
     let again = directory.put_user(plain.clone(), None).await.expect("the store works");
     assert_eq!(again, User { number: again.number, ..plain });
     assert_eq!(directory.users(&[ALICE.id()]).await, Ok(vec![again]), "the last word counts");
+}
+
+/// What a token said stays when one comes that was issued earlier, whoever writes last; what the host said stays before
+/// any token. What is kept is given back.
+pub async fn a_later_token_stands_and_the_host_above_it(fixture: &Fixture) {
+    let directory = &fixture.stores.directory;
+    let put = async |name: &str, as_of, told| {
+        let user = User { told, as_of: Timestamp::from_millis(as_of), ..said(BOB, name) };
+        let kept = directory.put_user(user, None).await.expect("the store works");
+        assert_eq!(directory.users(&[BOB.id()]).await, Ok(vec![kept.clone()]));
+        (kept.name, kept.number)
+    };
+    let (_, number) = put("without a moment", 0, false).await;
+    for (name, as_of, told, kept) in [
+        ("without a moment either", 0, false, "without a moment either"),
+        ("at 20", 20, false, "at 20"),
+        ("at 10", 10, false, "at 20"),
+        ("without a moment", 0, false, "at 20"),
+        ("at 20, too", 20, false, "at 20, too"),
+        ("at 30", 30, false, "at 30"),
+        ("by the host", 25, true, "by the host"),
+        ("at 40", 40, false, "by the host"),
+        ("by the host again", 5, true, "by the host again"),
+    ] {
+        assert_eq!(put(name, as_of, told).await, (kept.to_owned(), number), "{name}");
+    }
+    // Many at once, in one batch or several: the latest stands.
+    let puts = (1..=40).map(|n: i64| {
+        let directory = std::sync::Arc::clone(directory);
+        let as_of = Timestamp::from_millis(n * 7 % 41);
+        let user = User { told: false, as_of, ..said(CAROL, &format!("at {}", as_of.as_millis())) };
+        async move { directory.put_user(user, None).await.expect("the store works") }
+    });
+    let kept = together(puts).await;
+    assert_eq!(kept.iter().map(|user| user.number).collect::<BTreeSet<_>>().len(), 1);
+    assert_eq!(directory.users(&[CAROL.id()]).await.expect("the store works")[0].name, "at 40");
+}
+
+fn said(person: Person, name: &str) -> User {
+    User { name: name.to_owned(), ..User::unknown(person.id()) }
+}
+
+/// Whatever the service lets through: the ends of Unicode, marks that turn the direction of writing, what JSON escapes.
+pub async fn any_text_of_the_directory_round_trips(fixture: &Fixture) {
+    let directory = &fixture.stores.directory;
+    let long = "\u{1f469}\u{200d}\u{1f680}".repeat(500);
+    let texts = [
+        "\u{ffff}\u{fffe}\u{10ffff}\u{feff}",
+        "\u{202e}abc\u{2066}\u{2028}\u{2029}",
+        "\\u0000 \\ud800 \\x00 %00 \"'`;--",
+        "e\u{301}\u{301}\u{301} \u{e9}",
+        long.as_str(),
+    ];
+    for text in texts {
+        let user = User {
+            username: Some(text.to_owned()),
+            email: Some(text.to_owned()),
+            avatar_url: Some(text.to_owned()),
+            ..said(ALICE, text)
+        };
+        let kept = directory.put_user(user.clone(), None).await.expect("the store works");
+        assert_eq!(kept, User { number: kept.number, ..user });
+        assert_eq!(directory.users(&[ALICE.id()]).await, Ok(vec![kept]));
+        let context = Context {
+            reference: campaign("1"),
+            title: text.to_owned(),
+            is_public: false,
+            state: Some(text.to_owned()),
+            // JSON may escape what no text can have; it is kept as it was written.
+            data: Some(r#"{"\u0000": "\u0000 \ud800 \udfff"}"#.to_owned()),
+            parties: Vec::new(),
+        };
+        directory.put_context(context.clone()).await.expect("the store works");
+        assert_eq!(directory.contexts(&[campaign("1")]).await, Ok(vec![context]));
+        let short: String = text.chars().take(256).collect();
+        let named = subject(&short, &short);
+        directory.put_user(said(ALICE, "Alice"), Some(vec![named.clone()])).await.expect("the store works");
+        let found = directory.user_by_subject(&named).await.expect("the store works");
+        assert_eq!(found.map(|user| user.id), Some(ALICE.id()));
+    }
 }
 
 /// Every field; a part is not its whole, and the last word counts.

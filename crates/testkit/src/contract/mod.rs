@@ -8,6 +8,7 @@
     reason = "a case panics when the store breaks the promise"
 )]
 
+pub mod about;
 pub mod copying;
 pub mod creating;
 pub mod deciding;
@@ -117,6 +118,10 @@ macro_rules! store_contract {
                 large_threads_are_in_their_place
                 a_thread_that_grows_and_shrinks_stays_in_its_place
             ]
+            about: [
+                unread_is_summed_over_all_of_a_list
+                the_latest_thread_about_an_object_is_found
+            ]
             feed: [
                 a_feed_gives_what_changed
                 a_feed_collapses_in_order
@@ -126,6 +131,8 @@ macro_rules! store_contract {
             directory: [
                 users_round_trip
                 user_numbers_never_change
+                a_later_token_stands_and_the_host_above_it
+                any_text_of_the_directory_round_trips
                 contexts_round_trip
                 subjects_lead_to_their_user
                 a_subject_moves_to_whom_it_is_given_last

@@ -209,6 +209,9 @@ impl Real {
         }
         expected.sort_unstable_by_key(|(activity, id, ..)| std::cmp::Reverse((*activity, *id)));
         assert_eq!(found, expected, "the list of {person:?}");
+        let unread: u64 = expected.iter().map(|(_, _, unread, _)| unread).sum();
+        let threads = self.fixture.stores.threads.as_ref();
+        assert_eq!(threads.unread_of(&person.id(), None, u32::MAX).await, Ok(unread), "of {person:?}");
     }
 }
 

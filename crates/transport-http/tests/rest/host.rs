@@ -86,3 +86,26 @@ async fn a_slash_at_the_end_and_a_compressed_body_are_taken_and_a_form_is_not() 
     let curled = put(header::CONTENT_TYPE, "application/x-www-form-urlencoded", r#"{"name":"U"}"#).await;
     assert_eq!(curled.status, StatusCode::OK, "{}", curled.text);
 }
+
+#[tokio::test]
+async fn a_thread_that_no_dialect_can_show_is_said_to_be_one() {
+    let world = World::new();
+    let host = Some("host");
+    let member = |user: &str, role: &str| json!({ "userId": user, "role": role });
+    let opens = async |kind: &str| {
+        let context = json!({ "kind": kind, "id": "1" });
+        let parties = [member("u1", "ADVERTISER"), member("u2", "PROMOTER")];
+        let open = json!({ "context": context, "parties": parties });
+        let answer = asks(&world, host, Method::POST, "/v1/threads", &open).await;
+        serde_json::from_str::<Value>(&answer.text).expect("JSON")
+    };
+    let (shown, unshown) = (opens("campaign").await, opens("job").await);
+    assert_eq!((&shown["created"], &shown["shownIn"]), (&json!(true), &json!(["campaign"])));
+    assert_eq!((&unshown["created"], &unshown["shownIn"]), (&json!(true), &json!([])));
+    assert_eq!(opens("job").await["shownIn"], json!([]), "found again");
+    let path = format!("/v1/threads/{}/members/u3", shown["id"].as_str().expect("an id"));
+    let answer = asks(&world, host, Method::PUT, &path, &json!({ "role": "ADVERTISER" })).await;
+    assert_eq!(answer.status, StatusCode::CREATED, "{}", answer.text);
+    let third: Value = serde_json::from_str(&answer.text).expect("JSON");
+    assert_eq!(third["shownIn"], json!([]), "a third member hides it from a dialect of two");
+}

@@ -19,6 +19,7 @@ use tidings_domain::user::{Identity, User};
 use tidings_storage_memory::MemoryStore;
 use tidings_testkit::{ALICE, BOB, ManualClock, Person, RecordingNotifier, SeededIds, T0, campaign};
 use tidings_transport_http::{InFlight, InFlightLimits};
+use tidings_wire::campaign::DIALECT;
 use tower_service::Service;
 
 use crate::store::{Fault, FaultyStore};
@@ -107,14 +108,14 @@ impl World {
             ..Deps::on(store.inner.clone(), Arc::clone(&clock), SeededIds::new(5))
         });
         let verifier: Arc<dyn TokenVerifier> = Arc::new(NameVerifier);
-        let router = tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier)).merge(
-            tidings_transport_http::router_within(
-                &tidings_wire::campaign::DIALECT,
-                messaging,
-                verifier,
-                &InFlight::new(limits),
-            ),
-        );
+        let host =
+            tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier), &[&DIALECT]);
+        let router = host.merge(tidings_transport_http::router_within(
+            &DIALECT,
+            messaging,
+            verifier,
+            &InFlight::new(limits),
+        ));
         Self { router, store, clock, ids: SeededIds::new(6) }
     }
 

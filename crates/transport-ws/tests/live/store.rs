@@ -11,7 +11,7 @@ use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::Message;
-use tidings_domain::page::{MessagePage, ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, MessagePage, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{ChangeFeed, Directory, MessageRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
@@ -143,6 +143,25 @@ impl ThreadRepository for GatedStore {
 
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         self.inner.threads_of(user, page).await
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        self.inner.unread_of(user, about, members_max).await
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        self.inner.latest_about(user, object, with, members_max).await
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `PUT /v1/users/{id}` | tells about a user |
 //! | `PUT /v1/contexts/{kind}/{id}` | tells about a business object |
 //! | `POST /v1/threads` | opens a thread, or finds it |
+//! | `PUT /v1/threads/{id}/members/{user}` | puts a user into a thread, or brings them back |
 //! | `DELETE /v1/threads/{id}/members/{user}` | takes a user out of a thread |
 //! | `POST /v1/import/threads` | brings threads over from another system |
 //!
@@ -17,10 +18,12 @@ mod routes;
 mod shapes;
 
 use tidings_domain::messaging::{HostCommand, HostError, HostOutcome};
+use tidings_domain::thread::Thread;
 
 pub use problem::problem;
 pub use routes::ROUTES;
 
+use crate::dialect::Dialect;
 use crate::payload::Refusal;
 use crate::rest::{Method, Reply};
 
@@ -57,6 +60,12 @@ pub struct HostRoute {
     pub body_bytes_max: usize,
     /// Reads the request.
     pub decode: fn(&HostRequest<'_>) -> Result<HostCommand, Refusal>,
-    /// Writes the reply.
-    pub encode: fn(Result<&HostOutcome, &HostError>) -> Reply,
+    /// Writes the reply; `served` are the dialects that this process serves.
+    pub encode: fn(result: Result<&HostOutcome, &HostError>, served: &[&'static Dialect]) -> Reply,
+}
+
+/// The names of the dialects, among those that are served, that can show a thread. When there is none, no user sees it.
+#[must_use]
+pub fn shown_in(thread: &Thread, served: &[&'static Dialect]) -> Vec<&'static str> {
+    served.iter().filter(|dialect| (dialect.expresses)(thread)).map(|dialect| dialect.name).collect()
 }

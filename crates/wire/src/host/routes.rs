@@ -2,7 +2,9 @@
 
 use serde::Serialize;
 use tidings_domain::context::Context;
-use tidings_domain::messaging::{HostCommand, HostError, HostOpenThread, HostOutcome, Unique};
+use tidings_domain::messaging::{
+    HostCommand, HostError, HostOpenThread, HostOutcome, PutMember, Unique, ViewStart,
+};
 use tidings_domain::text::{ClientKey, Subject as ThreadSubject, is_blank};
 use tidings_domain::user::{Subject, User};
 
@@ -10,10 +12,11 @@ use super::fields::FIELDS;
 use super::import;
 use super::problem::{of, problem};
 use super::shapes::{
-    ContextJson, OpenThreadJson, PutContextJson, PutUserJson, SubjectJson, ThreadJson, UniqueJson, UserJson,
-    id, parties,
+    ContextJson, MemberJson, OpenThreadJson, PutContextJson, PutMemberJson, PutUserJson, SubjectJson,
+    ThreadJson, UniqueJson, UserJson, VisibleFromJson, id, parties,
 };
-use super::{HostRequest, HostRoute};
+use super::{HostRequest, HostRoute, shown_in};
+use crate::dialect::Dialect;
 use crate::payload::{Object, Refusal};
 use crate::rest::{Method, Problem, Reply};
 
@@ -49,15 +52,23 @@ pub const ROUTES: &[HostRoute] = &[
     HostRoute {
         method: Method::Post,
         path: "/threads",
-        about: "Open a thread between users, or find the one that is there",
+        about: "Open a thread between users, or find the one that is there; that changes nobody's membership",
         body_bytes_max: BODY_BYTES_MAX,
         decode: open_thread,
         encode,
     },
     HostRoute {
+        method: Method::Put,
+        path: "/threads/{threadId}/members/{userId}",
+        about: "Put a user into a thread, or bring back one who left or was removed; says where their view begins",
+        body_bytes_max: BODY_BYTES_MAX,
+        decode: put_member,
+        encode,
+    },
+    HostRoute {
         method: Method::Delete,
         path: "/threads/{threadId}/members/{userId}",
-        about: "Take a user out of a thread, for good",
+        about: "Take a user out of a thread, until the host puts them into it again",
         body_bytes_max: BODY_BYTES_MAX,
         decode: |asked| {
             Ok(HostCommand::RemoveMember {
@@ -169,6 +180,21 @@ fn open_thread(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
     }))
 }
 
+/// A user who is brought back needs no body: they keep their role, and their view begins now.
+fn put_member(asked: &HostRequest<'_>) -> Result<HostCommand, Refusal> {
+    let given: PutMemberJson =
+        if asked.request.body.is_empty() { PutMemberJson::default() } else { asked.request.json(FIELDS)? };
+    Ok(HostCommand::PutMember(PutMember {
+        thread: id("threadId", asked.request.param("threadId"))?,
+        user: id("userId", asked.request.param("userId"))?,
+        role: given.role.map(|role| id("role", &role)).transpose()?,
+        visible_from: match given.visible_from {
+            VisibleFromJson::Now => ViewStart::Now,
+            VisibleFromJson::Beginning => ViewStart::Beginning,
+        },
+    }))
+}
+
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct ImportedJson {
@@ -182,21 +208,40 @@ struct ImportedThreadJson {
     created: bool,
     added: usize,
     known: usize,
+    shown_in: Vec<&'static str>,
 }
 
-fn encode(result: Result<&HostOutcome, &HostError>) -> Reply {
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PutMemberReply<'a> {
+    #[serde(flatten)]
+    member: MemberJson<'a>,
+    /// The dialects that can show the thread now.
+    shown_in: Vec<&'static str>,
+}
+
+fn encode(result: Result<&HostOutcome, &HostError>, served: &[&'static Dialect]) -> Reply {
     match result {
         Ok(HostOutcome::User(user)) => Reply::json(200, &UserJson::from(&**user)),
         Ok(HostOutcome::Context | HostOutcome::Removed) => Reply::empty(204),
         Ok(HostOutcome::Opened { thread, members, created }) => {
-            Reply::json(if *created { 201 } else { 200 }, &ThreadJson::of(thread, members, *created))
+            let thread = ThreadJson::of(thread, members, *created, shown_in(thread, served));
+            Reply::json(if *created { 201 } else { 200 }, &thread)
+        }
+        Ok(HostOutcome::MemberPut(put)) => {
+            let member = PutMemberReply {
+                member: MemberJson::from(&*put.member),
+                shown_in: shown_in(&put.thread, served),
+            };
+            Reply::json(if put.added { 201 } else { 200 }, &member)
         }
         Ok(HostOutcome::Imported(threads)) => {
             let threads = threads.iter().map(|done| ImportedThreadJson {
-                id: done.thread.to_string(),
+                id: done.thread.id.to_string(),
                 created: done.created,
                 added: done.added,
                 known: done.known,
+                shown_in: shown_in(&done.thread, served),
             });
             Reply::json(200, &ImportedJson { threads: threads.collect() })
         }

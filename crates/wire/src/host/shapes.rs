@@ -86,6 +86,24 @@ pub(super) enum UniqueJson {
     Request,
 }
 
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(super) struct PutMemberJson {
+    pub(super) role: Option<String>,
+    #[serde(default)]
+    pub(super) visible_from: VisibleFromJson,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum VisibleFromJson {
+    /// With the next message.
+    #[default]
+    Now,
+    /// With the first message of the thread.
+    Beginning,
+}
+
 /// A field's text as one of the domain's ids.
 pub(super) fn id<T: std::str::FromStr>(field: &str, text: &str) -> Result<T, Refusal>
 where
@@ -155,6 +173,8 @@ impl<'a> From<&'a User> for UserJson<'a> {
 pub(super) struct ThreadJson<'a> {
     id: String,
     created: bool,
+    /// The dialects that can show it to their users. Empty: no client sees it.
+    shown_in: Vec<&'static str>,
     context: Option<ContextJson>,
     subject: Option<&'a str>,
     last_seq: u64,
@@ -165,16 +185,19 @@ pub(super) struct ThreadJson<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-struct MemberJson<'a> {
+pub(super) struct MemberJson<'a> {
     user_id: &'a str,
     role: &'a str,
+    /// `active`, `hidden`, `left` or `removed`.
     standing: &'static str,
     read_seq: u64,
+    /// Messages with a higher seq are theirs to see; 0 is the whole thread.
+    visible_from_seq: u64,
 }
 
-impl<'a> ThreadJson<'a> {
-    pub(super) fn of(thread: &'a Thread, members: &'a [Member], created: bool) -> Self {
-        let member = |member: &'a Member| MemberJson {
+impl<'a> From<&'a Member> for MemberJson<'a> {
+    fn from(member: &'a Member) -> Self {
+        Self {
             user_id: member.user.as_str(),
             role: member.role.as_str(),
             standing: match member.standing {
@@ -184,16 +207,28 @@ impl<'a> ThreadJson<'a> {
                 Standing::Removed => "removed",
             },
             read_seq: member.marker.seq.get(),
-        };
+            visible_from_seq: member.visible_from.get(),
+        }
+    }
+}
+
+impl<'a> ThreadJson<'a> {
+    pub(super) fn of(
+        thread: &'a Thread,
+        members: &'a [Member],
+        created: bool,
+        shown_in: Vec<&'static str>,
+    ) -> Self {
         Self {
             id: thread.id.to_string(),
             created,
+            shown_in,
             context: thread.context.as_ref().map(ContextJson::of),
             subject: thread.subject.as_ref().map(tidings_domain::text::Subject::as_str),
             last_seq: thread.last_seq.get(),
             last_message_at: iso::format(thread.last_message_at),
             created_at: iso::format(thread.created_at),
-            members: members.iter().map(member).collect(),
+            members: members.iter().map(MemberJson::from).collect(),
         }
     }
 }

@@ -8,7 +8,7 @@ use tidings_domain::context::{Context, ContextRef, Party};
 use tidings_domain::error::StoreError;
 use tidings_domain::messaging::{
     HostCommand, HostError, HostOpenThread, HostOutcome, ImportError, ImportMember, ImportMessage,
-    ImportProblem, ImportThread, Imported, Unique,
+    ImportProblem, ImportThread, Imported, MemberPut, PutMember, Unique, ViewStart,
 };
 use tidings_domain::text::Subject as ThreadSubject;
 use tidings_domain::thread::ThreadKey;
@@ -242,6 +242,23 @@ proptest! {
     }
 
     #[test]
+    fn a_member_is_put(thread in thread_ids(), user in user_ids(), role in of(user_ids()), whole in of(any::<bool>())) {
+        let (id, path) = (thread.to_string(), "/threads/{threadId}/members/{userId}");
+        let params = [("threadId", id.as_str()), ("userId", user.as_str())];
+        let mut body = json!({ "role": role.as_ref().map(|role| role.as_str()) });
+        if let Some(whole) = whole {
+            body["visibleFrom"] = json!(if whole { "beginning" } else { "now" });
+        }
+        let role = role.map(|role| role.as_str().parse().expect("a role"));
+        let visible_from = if whole == Some(true) { ViewStart::Beginning } else { ViewStart::Now };
+        let put = PutMember { thread, user: user.clone(), role, visible_from };
+        prop_assert_eq!(said(Method::Put, path, &params, &body), HostCommand::PutMember(put.clone()));
+        let bare = decode(route(Method::Put, path), &params, b"", None);
+        let now = PutMember { role: None, visible_from: ViewStart::Now, ..put };
+        prop_assert_eq!(bare, Ok(HostCommand::PutMember(now)));
+    }
+
+    #[test]
     fn history_is_brought_over(imports in vec(imports(), 0..3)) {
         let body = json!({ "threads": imports.iter().map(of_import).collect::<Value>() });
         prop_assert_eq!(said(Method::Post, "/import/threads", &[], &body), HostCommand::Import(imports));
@@ -250,10 +267,10 @@ proptest! {
     #[test]
     fn any_answer_to_the_host_is_written(outcome in outcomes(), failure in failures()) {
         for route in ROUTES {
-            let reply = (route.encode)(Ok(&outcome));
+            let reply = (route.encode)(Ok(&outcome), &[&tidings_wire::campaign::DIALECT]);
             prop_assert!((200..300).contains(&reply.status));
             reply.body.iter().try_for_each(|body| check_written(body).map(|_| ()))?;
-            let reply = (route.encode)(Err(&failure));
+            let reply = (route.encode)(Err(&failure), &[]);
             let body = check_written(reply.body.as_deref().unwrap_or_default())?;
             prop_assert!(!body.to_string().contains(SECRET));
             prop_assert_eq!(&body["status"], reply.status);
@@ -263,13 +280,17 @@ proptest! {
 }
 
 fn outcomes() -> BoxedStrategy<HostOutcome> {
-    let imported = (thread_ids(), any::<bool>(), any::<usize>(), any::<usize>())
+    let imported = (threads(), any::<bool>(), any::<usize>(), any::<usize>())
         .prop_map(|(thread, created, added, known)| Imported { thread, created, added, known });
     prop_oneof![
         users().prop_map(|user| HostOutcome::User(Box::new(user))),
         Just(HostOutcome::Context),
         (threads(), vec(members(), 0..3), any::<bool>()).prop_map(|(thread, members, created)| {
             HostOutcome::Opened { thread: Box::new(thread), members, created }
+        }),
+        (threads(), members(), any::<bool>()).prop_map(|(thread, member, added)| {
+            let (thread, member) = (Box::new(thread), Box::new(member));
+            HostOutcome::MemberPut(MemberPut { thread, member, added })
         }),
         Just(HostOutcome::Removed),
         vec(imported, 0..3).prop_map(HostOutcome::Imported),
@@ -288,6 +309,8 @@ fn failures() -> impl Strategy<Value = HostError> {
     prop_oneof![
         Just(HostError::UnknownThread),
         Just(HostError::UnknownMember),
+        Just(HostError::RoleRequired),
+        Just(HostError::ThreadFull),
         Just(HostError::Parties("do not fit")),
         Just(HostError::KeyReused),
         store.clone().prop_map(HostError::Store),

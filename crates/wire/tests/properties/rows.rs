@@ -148,6 +148,7 @@ pub(crate) fn users() -> BoxedStrategy<User> {
             username: None,
             email: None,
             told: false,
+            as_of: tidings_domain::time::Timestamp::from_millis(0),
             avatar_url,
             role,
             updated_at,

@@ -21,7 +21,10 @@ impl World {
             let asked = HostRequest { request, idempotency_key: key.as_deref() };
             let reply = match (route.decode)(&asked) {
                 Err(refusal) => host::problem(&Problem::Refused(&refusal)),
-                Ok(command) => (route.encode)(self.messaging.execute_host(command).await.as_ref()),
+                Ok(command) => {
+                    let result = self.messaging.execute_host(command).await;
+                    (route.encode)(result.as_ref(), &[&tidings_wire::campaign::DIALECT])
+                }
             };
             coverage.route(route.method.as_str(), route.path, reply.status);
             reply

@@ -56,6 +56,7 @@ const HOST_CODES: &[&str] = &[
     "no-such-route",
     "outcome-unknown",
     "rate-limited",
+    "role-required",
     "store-busy",
     "store-unavailable",
     "thread-not-found",

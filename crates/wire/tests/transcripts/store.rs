@@ -9,7 +9,7 @@ use tidings_domain::decision::AnyDecision;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::{ThreadId, UserId};
 use tidings_domain::member::Member;
-use tidings_domain::page::{ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{Budget, Directory, Limiter, ThreadRepository, TooMany};
 use tidings_domain::thread::{NewThread, Thread, ThreadKey};
 use tidings_domain::user::{Subject, User};
@@ -76,6 +76,27 @@ impl ThreadRepository for Faulty {
     async fn threads_of(&self, user: &UserId, page: &ThreadPage) -> Result<Vec<ThreadEntry>, StoreError> {
         self.check()?;
         self.memory.threads_of(user, page).await
+    }
+
+    async fn unread_of(
+        &self,
+        user: &UserId,
+        about: Option<&About>,
+        members_max: u32,
+    ) -> Result<u64, StoreError> {
+        self.check()?;
+        self.memory.unread_of(user, about, members_max).await
+    }
+
+    async fn latest_about(
+        &self,
+        user: &UserId,
+        object: &ContextRef,
+        with: &[UserId],
+        members_max: u32,
+    ) -> Result<Option<Thread>, StoreError> {
+        self.check()?;
+        self.memory.latest_about(user, object, with, members_max).await
     }
 }
 

@@ -5,9 +5,11 @@ use std::collections::HashMap;
 use jsonwebtoken::Algorithm;
 use serde_json::json;
 use tidings_domain::ports::Directory;
+use tidings_domain::time::Timestamp;
 use tidings_domain::user::User;
+use tidings_testkit::T0;
 
-use super::world::{SECRET, World, claims, shared};
+use super::world::{SECRET, World, claims, in_seconds, shared};
 
 fn issuer(besides: &str) -> World {
     World::new(&format!("[auth.issuers.app]\nsecret = \"{SECRET}\"\n{besides}"))
@@ -53,6 +55,38 @@ async fn claims_have_the_issuers_names() {
     let long = json!({"uid": "u1", "nick": "n".repeat(1_000), "pic": "p".repeat(3_000)});
     let user = world.enters(&token(&long)).await.unwrap().user;
     assert_eq!((user.name.chars().count(), user.avatar_url), (128, None));
+}
+
+/// No store could keep the id, or look it up; the others are left out, or cleaned where they are taken in.
+#[tokio::test]
+async fn claims_with_control_characters_enter_or_are_refused_clearly() {
+    let malformed = "the token's user is not 1 to 128 visible characters";
+    for besides in ["", "subject = \"directory\""] {
+        let world = issuer(besides);
+        for sub in ["a\u{0}da", "\u{0}", "ada\u{7f}", "ada\n"] {
+            assert_eq!(world.refuses(&token(&json!({"sub": sub}))).await, malformed, "{sub:?} {besides}");
+        }
+    }
+    let world = issuer("");
+    assert!(world.refuses(&token(&json!({"role": "ADMIN\u{0}"}))).await.contains("role"));
+    let identity = world.enters(&token(&json!({"name": "A\u{0}da", "picture": "https://a.org/\u{0}"}))).await;
+    assert_eq!(identity.unwrap().user.id.as_str(), "ada");
+    assert!(world.at_host(&token(&json!({"sub": "a\u{0}", "scope": "service"}))).await.is_err());
+}
+
+/// From when a token is decides what is believed of its user.
+#[tokio::test]
+async fn a_token_says_when_it_was_issued() {
+    let world = issuer("");
+    for (iat, as_of) in [
+        (json!(in_seconds(-60)), T0.plus_millis(-60_000)),
+        (json!(f64::from(i32::try_from(in_seconds(0)).unwrap()) + 0.5), T0.plus_millis(500)),
+        (json!(null), Timestamp::from_millis(0)),
+        (json!("yesterday"), Timestamp::from_millis(0)),
+    ] {
+        let user = world.enters(&token(&json!({"iat": iat}))).await.unwrap().user;
+        assert_eq!(user.as_of, as_of, "{iat}");
+    }
 }
 
 #[tokio::test]
