@@ -260,11 +260,9 @@ impl<S: Service> Protocol for Namespaces<S> {
     }
 
     fn cost(&self, message: &Message) -> u32 {
-        match message {
-            // Entering a namespace, and leaving it.
-            Message::Text(text) if text.as_str().starts_with(['0', '1']) => CHATTER,
-            _ => 1,
-        }
+        // Entering a namespace, and leaving it.
+        let is_chatter = matches!(message, Message::Text(text) if text.as_str().starts_with(['0', '1']));
+        if is_chatter { CHATTER } else { 1 }
     }
 
     fn receive(&self, receiver: &mut Self::Receiver, message: Message) -> Result<Option<Job>, Reason> {

@@ -59,5 +59,5 @@ fn of_a_polling_user_whose_packets_mean_nothing() -> anyhow::Result<()> {
         format!("GET {poll} HTTP/1.1\r\nhost: x\r\n\r\n"),
         post(&format!("40/messaging,{{\"token\":\"{}\"}}", beside.users.carol.token)),
     ];
-    beside.a_flood_of(200, Script { opening, once: Vec::new(), then: post("6").into_bytes() })
+    beside.a_flood_of(100, Script { opening, once: Vec::new(), then: post("6").into_bytes() })
 }

@@ -172,9 +172,9 @@ async fn probe(
     large: LargeMessages,
 ) -> Option<WebSocket> {
     let mut socket = open(on_upgrade, config, large).await?;
-    match poll_fn(|cx| poll_packet(&mut socket, cx)).await? {
-        Packet::Ping(data) if data.as_str() == "probe" => {}
-        _ => return None,
+    let first = poll_fn(|cx| poll_packet(&mut socket, cx)).await?;
+    if !matches!(first, Packet::Ping(data) if data.as_str() == "probe") {
+        return None;
     }
     // Before the answer leaves, so that the client's next request finds the upgrade under way.
     probed(connection);
