@@ -144,8 +144,17 @@ impl Server {
             .env("JWT_SECRET", SECRET)
             // Tests are faster than people, and all come from one address.
             .envs(
-                ["SENDS", "REQUESTS", "EVENTS", "STRANGERS"]
-                    .map(|rate| (format!("TIDINGS_LIMITS_{rate}"), "off")),
+                [
+                    "SENDS",
+                    "REQUESTS",
+                    "EVENTS",
+                    "STRANGERS",
+                    "HANDSHAKES",
+                    "PREFLIGHTS",
+                    "SESSIONS",
+                    "PACKETS",
+                ]
+                .map(|rate| (format!("TIDINGS_LIMITS_{rate}"), "off")),
             )
             .current_dir(data.path());
         Ok(command)

@@ -18,6 +18,11 @@ opens = "off"
 requests = "off"
 events = "off"
 strangers = "off"
+handshakes = "off"
+preflights = "off"
+packets = "off"
+sessions = "off"
+sessions_per_user = 1000000
 http_connections_per_address = 20000
 "#;
 

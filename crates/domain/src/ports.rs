@@ -281,6 +281,11 @@ pub trait Limiter: Send + Sync + fmt::Debug + 'static {
     /// # Errors
     /// [`TooMany`] when nothing is left; nothing was taken then.
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany>;
+
+    /// Gives back one that was taken from a budget, which has turned out to be for something else. Nothing by default.
+    fn give_back(&self, budget: Budget<'_>) {
+        let _ = budget;
+    }
 }
 
 /// A budget that a [`Limiter`] keeps for each user or address.
@@ -297,8 +302,15 @@ pub enum Budget<'a> {
     Service(&'a UserId),
     /// Events of a user on all their sockets together, sends included.
     Events(&'a UserId),
-    /// Connections opened from an address, and requests from it that come without a valid token.
+    /// Requests from an address that are refused and that no user pays for: without a valid token, for paths and
+    /// sessions that do not exist.
     Strangers(IpAddr),
+    /// Sockets opened from an address. Given back when a valid token follows.
+    Handshakes(IpAddr),
+    /// Requests from an address that need no token: preflights of browsers, probes.
+    Preflights(IpAddr),
+    /// Sessions that a user begins: one for each namespace that one of their sockets enters.
+    Sessions(&'a UserId),
 }
 
 /// A budget is used up.

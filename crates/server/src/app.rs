@@ -21,7 +21,7 @@ use crate::auth::{Secret, Upkeep, Verifier};
 use crate::config::Config;
 use crate::folder;
 use crate::front::{Front, Proxies, allowing};
-use crate::health::{self, Draining, Readiness};
+use crate::health::{self, Draining, LastAnswer, Readiness};
 use crate::metrics::{Metrics, MetricsPort, Page};
 use crate::notices::{Runner, ToLog};
 use crate::rates::Rates;
@@ -99,6 +99,7 @@ impl App {
             store: store.clone(),
             supervisor: supervisor.clone(),
             draining: draining.clone(),
+            last: LastAnswer::default(),
         };
         let mut rest = rest(config, &messaging, &verifier).merge(health::router(readiness));
         let mut metrics_port = None;
@@ -118,7 +119,8 @@ impl App {
         }
         let proxies = Arc::new(Proxies::new(config.server.trusted_proxies.clone()));
         let settings = accept::Settings::new(config, Arc::clone(&proxies));
-        let (front, drain) = (Front::new(rest, sockets.clone(), proxies), config.limits.drain);
+        let front = Front::new(rest, sockets.clone(), proxies, messaging.clone());
+        let drain = config.limits.drain;
         Ok(Self {
             store,
             messaging,
@@ -225,7 +227,9 @@ fn sockets(
     let (origins, dialects) = (config.origins().checker(), config.dialects.served.clone());
     let service =
         DialectService::new(hub.clone(), messaging.clone(), Arc::clone(verifier), origins, dialects);
-    SocketIo::new(service, config.limits.sockets(), connections.clone())
+    let mut limits = config.limits.sockets();
+    config.rates.limit(&mut limits);
+    SocketIo::new(service, limits, connections.clone())
 }
 
 /// The dialects, for pages of the allowed origins too; and the host API, for programs alone.

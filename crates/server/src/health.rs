@@ -12,9 +12,34 @@ use tidings_domain::messaging::Messaging;
 
 use crate::store::Store;
 use crate::supervisor::Supervisor;
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 /// How long the store may take to answer before the server counts as not ready.
 const STORE_ANSWER_MAX: Duration = Duration::from_secs(2);
+
+/// How long an answer of the store is believed: those who ask meanwhile, or while it is being asked, share it.
+const BELIEVED: Duration = Duration::from_secs(1);
+
+type Answer = Result<(), &'static str>;
+
+/// What the store has last answered, and when; asked by one at a time.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct LastAnswer(Arc<Mutex<Option<(Instant, Answer)>>>);
+
+impl LastAnswer {
+    async fn or(&self, ask: impl Future<Output = Answer>) -> Answer {
+        let mut last = self.0.lock().await;
+        if let Some((at, answer)) = *last
+            && at.elapsed() < BELIEVED
+        {
+            return answer;
+        }
+        let answer = ask.await;
+        *last = Some((Instant::now(), answer));
+        answer
+    }
+}
 
 /// Whether the server is going down.
 #[derive(Debug, Clone, Default)]
@@ -37,6 +62,7 @@ pub(crate) struct Readiness {
     pub(crate) store: Store,
     pub(crate) supervisor: Supervisor,
     pub(crate) draining: Draining,
+    pub(crate) last: LastAnswer,
 }
 
 impl Readiness {
@@ -48,6 +74,10 @@ impl Readiness {
         if self.supervisor.fallen().is_some() {
             return Err("a part of the server has stopped, and it is about to end: start it again\n");
         }
+        self.last.or(self.look_at_the_store()).await
+    }
+
+    async fn look_at_the_store(&self) -> Answer {
         // Any read will do; there is no thread with the nil id.
         let nobody = ThreadId::from_uuid(uuid::Uuid::nil());
         match tokio::time::timeout(STORE_ANSWER_MAX, self.messaging.roster(nobody)).await {
@@ -74,4 +104,30 @@ pub(crate) fn router(readiness: Readiness) -> Router {
         }
     };
     Router::new().route("/healthz", get(|| async { "ok\n" })).route("/readyz", get(ready))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn the_store_is_asked_once_a_second_however_many_want_to_know() {
+        let (last, asked) = (LastAnswer::default(), AtomicUsize::new(0));
+        let ask = |answer| {
+            let asked = &asked;
+            last.or(async move {
+                asked.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                answer
+            })
+        };
+        let (good, bad) = (Ok(()), Err("bad"));
+        assert_eq!(tokio::join!(ask(good), ask(bad), ask(bad)), (good, good, good));
+        assert_eq!(asked.load(Ordering::Relaxed), 1);
+        tokio::time::advance(BELIEVED).await;
+        assert_eq!((ask(bad).await, ask(good).await), (bad, bad));
+        assert_eq!(asked.load(Ordering::Relaxed), 2);
+    }
 }

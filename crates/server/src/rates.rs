@@ -2,11 +2,14 @@
 
 use std::hash::Hash;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::DashMapStateStore;
+use governor::nanos::Nanos;
+use governor::state::StateStore;
+use governor::state::keyed::{DashMapStateStore, ShrinkableKeyedStateStore};
 use governor::{Quota, RateLimiter};
 use metrics::Counter;
 use tidings_domain::id::UserId;
@@ -19,7 +22,7 @@ use crate::config::{Rate, RateSettings};
 const UPKEEP_EVERY: Duration = Duration::from_secs(30);
 
 /// The buckets of one budget. `C` tells the time, so that tests need not wait for it.
-type Store<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+type Store<K, C> = RateLimiter<K, Shared<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// Every budget with its buckets; `None`: unlimited.
 #[derive(Debug)]
@@ -29,7 +32,10 @@ pub(crate) struct Rates<C: Clock = DefaultClock> {
     requests: Option<Buckets<UserId, C>>,
     services: Option<Buckets<UserId, C>>,
     events: Option<Buckets<UserId, C>>,
+    sessions: Option<Buckets<UserId, C>>,
     strangers: Option<Buckets<IpAddr, C>>,
+    handshakes: Option<Buckets<IpAddr, C>>,
+    preflights: Option<Buckets<IpAddr, C>>,
 }
 
 impl<C: Clock + Clone> Rates<C> {
@@ -41,17 +47,20 @@ impl<C: Clock + Clone> Rates<C> {
             requests: Buckets::new(settings.requests, "requests", clock),
             services: Buckets::new(settings.host_requests, "host_requests", clock),
             events: Buckets::new(settings.events, "events", clock),
+            sessions: Buckets::new(settings.sessions, "sessions", clock),
             strangers: Buckets::new(settings.strangers, "strangers", clock),
+            handshakes: Buckets::new(settings.handshakes, "handshakes", clock),
+            preflights: Buckets::new(settings.preflights, "preflights", clock),
         }
     }
 
     /// Forgets the buckets that are full again: they are as good as new ones.
     fn tidy(&self) {
-        [&self.sends, &self.opens, &self.requests, &self.services, &self.events]
+        [&self.sends, &self.opens, &self.requests, &self.services, &self.events, &self.sessions]
             .into_iter()
             .flatten()
             .for_each(Buckets::tidy);
-        self.strangers.iter().for_each(Buckets::tidy);
+        [&self.strangers, &self.handshakes, &self.preflights].into_iter().flatten().for_each(Buckets::tidy);
     }
 }
 
@@ -74,18 +83,28 @@ where
             Some(buckets) => buckets.take(user),
             None => Ok(()),
         };
+        let of_address = |buckets: &Option<Buckets<IpAddr, C>>, address| match buckets {
+            Some(buckets) => buckets.take(&block(address)),
+            None => Ok(()),
+        };
         match budget {
             Budget::Sends(user) => of_user(&self.sends, user),
             Budget::Opens(user) => of_user(&self.opens, user),
             Budget::Requests(user) => of_user(&self.requests, user),
             Budget::Service(service) => of_user(&self.services, service),
             Budget::Events(user) => of_user(&self.events, user),
-            Budget::Strangers(address) => match &self.strangers {
-                Some(buckets) => buckets.take(&block(address)),
-                None => Ok(()),
-            },
+            Budget::Sessions(user) => of_user(&self.sessions, user),
+            Budget::Strangers(address) => of_address(&self.strangers, address),
+            Budget::Handshakes(address) => of_address(&self.handshakes, address),
+            Budget::Preflights(address) => of_address(&self.preflights, address),
             // A budget that this server does not know of yet has no limit here.
             _ => Ok(()),
+        }
+    }
+
+    fn give_back(&self, budget: Budget<'_>) {
+        if let (Budget::Handshakes(address), Some(buckets)) = (budget, &self.handshakes) {
+            buckets.give_back(&block(address));
         }
     }
 }
@@ -93,6 +112,10 @@ where
 #[derive(Debug)]
 struct Buckets<K: Hash + Eq + Clone, C: Clock> {
     store: Store<K, C>,
+    /// The same buckets, for what the library does not do.
+    shared: Shared<K>,
+    /// In how much time one more may be taken.
+    period: Duration,
     clock: C,
     refused: Counter,
 }
@@ -100,9 +123,13 @@ struct Buckets<K: Hash + Eq + Clone, C: Clock> {
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
     fn new(rate: Option<Rate>, budget: &'static str, clock: &C) -> Option<Self> {
         let rate = rate?;
-        let quota = Quota::with_period(rate.window / rate.count.get())?.allow_burst(rate.count);
+        let period = rate.window / rate.count.get();
+        let quota = Quota::with_period(period)?.allow_burst(rate.count);
+        let shared = Shared(Arc::default());
         Some(Self {
-            store: RateLimiter::new(quota, DashMapStateStore::default(), clock.clone()),
+            store: RateLimiter::new(quota, shared.clone(), clock.clone()),
+            shared,
+            period,
             clock: clock.clone(),
             refused: metrics::counter!("tidings_rate_limited_total", "budget" => budget),
         })
@@ -123,6 +150,56 @@ impl<K: Hash + Eq + Clone, C: Clock> Buckets<K, C> {
             let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
             TooMany { retry_after_ms: millis.max(1) }
         })
+    }
+
+    /// Undoes one that was taken.
+    fn give_back(&self, key: &K) {
+        // A bucket's state is the time at which it will be full again (GCRA).
+        let undone = self.shared.measure_and_replace(key, |full_at| match full_at {
+            Some(full_at) => Ok(((), full_at.saturating_sub(self.period.into()))),
+            None => Err(()),
+        });
+        // A bucket that is not there is full.
+        undone.ok();
+    }
+}
+
+/// The state of buckets, which both the library and we may change.
+#[derive(Debug)]
+struct Shared<K: Hash + Eq + Clone>(Arc<DashMapStateStore<K>>);
+
+impl<K: Hash + Eq + Clone> Clone for Shared<K> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<K: Hash + Eq + Clone> StateStore for Shared<K> {
+    type Key = K;
+
+    fn measure_and_replace<T, F, E>(&self, key: &K, f: F) -> Result<T, E>
+    where
+        F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
+    {
+        self.0.measure_and_replace(key, f)
+    }
+}
+
+impl<K: Hash + Eq + Clone> ShrinkableKeyedStateStore<K> for Shared<K> {
+    fn retain_recent(&self, drop_below: Nanos) {
+        self.0.retain_recent(drop_below);
+    }
+
+    fn shrink_to_fit(&self) {
+        ShrinkableKeyedStateStore::shrink_to_fit(&*self.0);
+    }
+
+    fn len(&self) -> usize {
+        ShrinkableKeyedStateStore::len(&*self.0)
+    }
+
+    fn is_empty(&self) -> bool {
+        ShrinkableKeyedStateStore::is_empty(&*self.0)
     }
 }
 
@@ -157,7 +234,11 @@ mod tests {
             requests: None,
             host_requests: None,
             events: Some(rate((3, 1))),
+            sessions: None,
             strangers: Some(rate((2, 60))),
+            handshakes: Some(rate((10, 10))),
+            preflights: None,
+            packets: None,
         };
         Rates::new(&settings, clock)
     }
@@ -209,6 +290,35 @@ mod tests {
         assert!(take("::ffff:192.0.2.1") && take("192.0.2.1"));
         assert!(!take("::ffff:192.0.2.1"));
         assert!(take("::ffff:192.0.2.2"));
+    }
+
+    #[test]
+    fn what_is_given_back_can_be_taken_again() {
+        let clock = FakeRelativeClock::default();
+        let rates = rates(None, &clock);
+        let address = IpAddr::from([192, 0, 2, 1]);
+        let handshake = || rates.take(Budget::Handshakes(address));
+        // Of a bucket that nobody has touched, and of a full one, nothing can be given back.
+        rates.give_back(Budget::Handshakes(address));
+        for _ in 0..10 {
+            handshake().unwrap();
+        }
+        assert!(handshake().is_err());
+        for _ in 0..3 {
+            rates.give_back(Budget::Handshakes(address));
+        }
+        for _ in 0..3 {
+            handshake().unwrap();
+        }
+        assert_eq!(handshake(), Err(TooMany { retry_after_ms: 1_000 }));
+        clock.advance(Duration::from_secs(60));
+        for _ in 0..100 {
+            rates.give_back(Budget::Handshakes(address));
+        }
+        for _ in 0..10 {
+            handshake().unwrap();
+        }
+        assert!(handshake().is_err());
     }
 
     #[test]

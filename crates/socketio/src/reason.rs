@@ -28,6 +28,8 @@ pub enum Reason {
     Slow,
     /// The client was in no namespace for too long.
     ConnectTimeout,
+    /// The client sent more than it may, see [`engine::Config::burst`](crate::engine::Config::burst).
+    Flood,
     /// The server is going down.
     Shutdown,
     /// The server closed the transport for a reason of its own, in its own words.
@@ -48,6 +50,7 @@ impl Reason {
             Self::TooLarge => "message too large",
             Self::Slow => "slow",
             Self::ConnectTimeout => "connect timeout",
+            Self::Flood => "too many packets",
             Self::Shutdown => "server shutting down",
             Self::Closed(words) => words,
         }
@@ -57,7 +60,12 @@ impl Reason {
     pub(crate) const fn is_servers_choice(self) -> bool {
         matches!(
             self,
-            Self::ServerDisconnect | Self::Slow | Self::ConnectTimeout | Self::Shutdown | Self::Closed(_)
+            Self::ServerDisconnect
+                | Self::Slow
+                | Self::ConnectTimeout
+                | Self::Flood
+                | Self::Shutdown
+                | Self::Closed(_)
         )
     }
 }

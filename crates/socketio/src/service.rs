@@ -31,13 +31,18 @@ pub trait Service: Send + Sync + 'static {
     }
 
     /// Looks at every HTTP request before anything is done for it; the place for Origin checks
-    /// ([`Origins`](crate::Origins) does them) and limits. The headers it returns are added to the response.
+    /// ([`Origins`](crate::Origins) does them) and limits. The headers it returns are added to the response. It may
+    /// have the request wait.
     ///
     /// # Errors
     /// The response that is sent instead; a preflight's answer too.
-    fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+    fn admit(
+        &self,
+        request: &Parts,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = Result<HeaderMap, Box<Response<Body>>>> + Send {
         let _ = (request, peer);
-        Ok(HeaderMap::new())
+        std::future::ready(Ok(HeaderMap::new()))
     }
 
     /// A client asks to enter a namespace. What is sent to `socket` meanwhile is delivered after the
@@ -75,6 +80,7 @@ pub struct Connect {
     pub(crate) auth: Option<Text>,
     pub(crate) handshake: Arc<Handshake>,
     pub(crate) recovery: Option<Recovery>,
+    pub(crate) is_first: bool,
 }
 
 /// Without the auth payload: it is a secret.
@@ -129,6 +135,12 @@ impl Connect {
     #[must_use]
     pub fn handshake(&self) -> &Handshake {
         &self.handshake
+    }
+
+    /// Whether the client has not been in any namespace on this connection yet.
+    #[must_use]
+    pub const fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// Where the client was before, if it says so. It is the client's word: check it.

@@ -1,5 +1,7 @@
 //! Socket.IO over Engine.IO: which namespaces a connection is in, and what its packets mean.
 
+mod entering;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -7,14 +9,13 @@ use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Response};
 use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
 
 use crate::codec::socket::{self as codec, Kind};
 use crate::codec::{Text, json};
-use crate::engine::{Begun, Body, Connection, Handshake, Message, Protocol};
+use crate::engine::{Begun, Body, CHATTER, Connection, Handshake, Message, Protocol};
 use crate::event::{self, Args, Fault, Name};
 use crate::socket::Client;
-use crate::{Ack, Config, Connect, Encoded, Event, Id, Reason, Recovery, Refused, Service, Socket};
+use crate::{Ack, Config, Event, Reason, Service, Socket};
 
 /// Names that mean something to clients themselves and cannot be events.
 const RESERVED: [&str; 6] =
@@ -48,6 +49,8 @@ pub(crate) struct Session<S> {
     has_ended_some: bool,
     /// Refusals since the last acceptance.
     refusals: usize,
+    /// The client has been in some namespace.
+    has_entered: bool,
 }
 
 struct Member<S> {
@@ -76,21 +79,6 @@ pub(crate) enum Job {
     },
     /// Some socket was disconnected by the server.
     Sweep,
-}
-
-/// The parts of an auth payload that mean something to the protocol.
-#[derive(Deserialize)]
-struct RecoveryFields {
-    pid: Option<String>,
-    offset: Option<String>,
-}
-
-/// What a client is told when it is let in.
-#[derive(Serialize)]
-struct Acceptance {
-    sid: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pid: Option<String>,
 }
 
 impl<S: Service> Namespaces<S> {
@@ -199,64 +187,6 @@ impl<S: Service> Namespaces<S> {
         Ok(None)
     }
 
-    async fn connect(&self, session: &mut Session<S::Session>, namespace: Text, auth: Option<Text>) {
-        let connection = &session.client.connection;
-        if session.member(&namespace).is_some() || session.members.len() >= self.config.max_namespaces {
-            connection.close(Reason::ParseError);
-            return;
-        }
-        if !self.service.has_namespace(&namespace) {
-            self.refuse(session, &namespace, &Refused::new("Invalid namespace"));
-            return;
-        }
-        let Ok(id) = Id::random() else {
-            self.refuse(session, &namespace, &Refused::new("Server unavailable"));
-            return;
-        };
-        let namespace: Arc<str> = namespace.as_str().into();
-        let socket = Socket::new(id, Arc::clone(&namespace), Arc::clone(&session.client));
-        let request = Connect {
-            namespace: Arc::clone(&namespace),
-            recovery: auth.as_deref().and_then(recovery),
-            auth,
-            handshake: Arc::clone(&session.handshake),
-        };
-        match self.service.connect(request, socket.clone()).await {
-            Ok(accepted) => {
-                session.client.connection.set_established(true);
-                let acceptance = Acceptance { sid: id.to_string(), pid: accepted.pid };
-                let acceptance = Encoded(encode(Kind::Connect, &namespace, &acceptance).0.alone());
-                let entered = socket.enter(acceptance, accepted.frames);
-                session.members.push(Member { socket, session: accepted.session });
-                if entered {
-                    session.refusals = 0;
-                } else {
-                    // Let in and put out at once: another way to refuse, and counted as one.
-                    self.sweep(session).await;
-                    self.count_refusal(session);
-                }
-            }
-            Err(refused) => {
-                socket.leave();
-                self.refuse(session, &namespace, &refused);
-            }
-        }
-    }
-
-    fn refuse(&self, session: &mut Session<S::Session>, namespace: &str, refused: &Refused) {
-        let connection = &session.client.connection;
-        connection.send(&encode(Kind::ConnectError, namespace, refused).0);
-        session.has_ended_some = true;
-        self.count_refusal(session);
-    }
-
-    fn count_refusal(&self, session: &mut Session<S::Session>) {
-        session.refusals += 1;
-        if session.refusals > self.config.max_refusals {
-            session.client.connection.close(Reason::Closed("too many refusals"));
-        }
-    }
-
     /// Lets go of the sockets that the server has disconnected.
     async fn sweep(&self, session: &mut Session<S::Session>) {
         while let Some(index) = session.outsider() {
@@ -282,16 +212,6 @@ fn complete(receiver: &Receiver, job: Job) -> Option<Job> {
     None
 }
 
-fn recovery(auth: &str) -> Option<Recovery> {
-    let RecoveryFields { pid, offset } = serde_json::from_str(auth).ok()?;
-    Some(Recovery { pid: pid?, offset })
-}
-
-/// A packet with one value, which cannot fail to be written: it is made of strings and raw JSON.
-fn encode(kind: Kind, namespace: &str, value: &impl Serialize) -> Encoded {
-    Encoded::control(kind, namespace, &serde_json::to_string(value).unwrap_or_default())
-}
-
 impl<S> Session<S> {
     fn member(&self, namespace: &str) -> Option<usize> {
         self.members.iter().position(|member| member.socket.namespace() == namespace)
@@ -315,8 +235,12 @@ impl<S: Service> Protocol for Namespaces<S> {
     type Session = Session<S::Session>;
     type Job = Job;
 
-    fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
-        self.service.admit(request, peer)
+    async fn admit(
+        &self,
+        request: &Parts,
+        peer: Option<SocketAddr>,
+    ) -> Result<HeaderMap, Box<Response<Body>>> {
+        self.service.admit(request, peer).await
     }
 
     fn open(&self, handshake: Handshake, connection: Connection) -> (Self::Receiver, Self::Session) {
@@ -324,7 +248,21 @@ impl<S: Service> Protocol for Namespaces<S> {
             Arc::new(Client::new(connection, self.config.max_early_frames, self.config.max_pending_acks));
         let receiver = Receiver { client: Arc::clone(&client), partial: None };
         let handshake = Arc::new(handshake);
-        (receiver, Session { client, handshake, members: Vec::new(), has_ended_some: false, refusals: 0 })
+        let session = Session {
+            client,
+            handshake,
+            members: Vec::new(),
+            has_ended_some: false,
+            refusals: 0,
+            has_entered: false,
+        };
+        (receiver, session)
+    }
+
+    fn cost(&self, message: &Message) -> u32 {
+        // Entering a namespace, and leaving it.
+        let is_chatter = matches!(message, Message::Text(text) if text.as_str().starts_with(['0', '1']));
+        if is_chatter { CHATTER } else { 1 }
     }
 
     fn receive(&self, receiver: &mut Self::Receiver, message: Message) -> Result<Option<Job>, Reason> {

@@ -30,6 +30,11 @@ pub const BODY_TIMEOUT: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(pub IpAddr);
 
+/// A response extension: somebody's budget was asked for this request, be it that of a user or of the
+/// [address](ClientAddress). Who serves the routes need not ask for another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Charged;
+
 pub(crate) const fn filter(method: Method) -> MethodFilter {
     match method {
         Method::Get => MethodFilter::GET,

@@ -15,7 +15,7 @@ use tidings_wire::{AuthFailure, Dialect, Problem, Reply};
 
 use crate::content::{self, Forms};
 use crate::door::{
-    Failed, failure, filter, has_body, identify, opened, read, response, spellings, unpanicked,
+    Charged, Failed, failure, filter, has_body, identify, opened, read, response, spellings, unpanicked,
 };
 
 #[derive(Debug, Clone)]
@@ -56,6 +56,12 @@ pub fn host_router(
 
 impl Mounted {
     async fn handle(&self, route: &'static HostRoute, request: Request) -> Response {
+        let mut response = self.answer(route, request).await;
+        response.extensions_mut().insert(Charged);
+        response
+    }
+
+    async fn answer(&self, route: &'static HostRoute, request: Request) -> Response {
         match unpanicked(self.reply(route, request)).await {
             Some(Ok(reply)) => response(reply),
             Some(Err(failed)) => failure(host::problem(&failed.problem()), &failed),

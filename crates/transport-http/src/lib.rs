@@ -39,7 +39,7 @@ mod meters;
 mod rest;
 
 pub use answer::CURSOR_PAGE_BYTES;
-pub use door::{BODY_TIMEOUT, ClientAddress};
+pub use door::{BODY_TIMEOUT, Charged, ClientAddress};
 pub use host::host_router;
 pub use in_flight::{InFlight, InFlightLimits};
 pub use rest::{BODY_BYTES_MAX, router, router_within};

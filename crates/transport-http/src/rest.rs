@@ -18,7 +18,8 @@ use tokio::time::Instant;
 use crate::answer::{Answering, charge};
 use crate::content::{self, Forms};
 use crate::door::{
-    Failed, failure, filter, has_body, identify, opened, read, response, retry_after, spellings, unpanicked,
+    Charged, Failed, failure, filter, has_body, identify, opened, read, response, retry_after, spellings,
+    unpanicked,
 };
 use crate::in_flight::InFlight;
 use crate::meters::SendMeters;
@@ -102,6 +103,12 @@ fn passing_over(command: &Command) -> u32 {
 
 impl Mounted {
     async fn handle(&self, route: &'static Route, request: Request) -> Response {
+        let mut response = self.answer(route, request).await;
+        response.extensions_mut().insert(Charged);
+        response
+    }
+
+    async fn answer(&self, route: &'static Route, request: Request) -> Response {
         match unpanicked(self.reply(route, request)).await {
             Some(Ok(response)) => response,
             Some(Err(failed)) => failure((self.dialect.problem)(&failed.problem()), &failed),

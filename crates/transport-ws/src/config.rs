@@ -15,6 +15,8 @@ pub struct HubConfig {
     pub thread_queue_inputs: usize,
     /// Most events of one session that the hub has not answered yet; the session's further ones wait. Default 16.
     pub session_events: usize,
+    /// Most sessions of one user at once; one more is refused. Default 100.
+    pub user_sessions: usize,
     /// Most threads whose rosters are remembered; those that a session follows or types in are, besides.
     /// Default 100,000.
     pub threads: usize,
@@ -44,6 +46,7 @@ impl Default for HubConfig {
             queue_inputs: 16_384,
             thread_queue_inputs: 1_024,
             session_events: 16,
+            user_sessions: 100,
             threads: 100_000,
             joined_threads: 1_000,
             presence_grace: Duration::from_secs(10),

@@ -22,6 +22,7 @@ use crate::input::{Input, ThreadInput};
 use crate::late::LateBox;
 use crate::presence::Presence;
 use crate::reads::{Ask, Reader};
+use crate::seats::Seats;
 use crate::state::HubState;
 
 /// How many inputs the task takes at once before it looks at its timers.
@@ -40,6 +41,7 @@ struct Shared {
     late: LateBox,
     session_events: usize,
     sockets_outlive_tokens: Duration,
+    seats: Seats,
     presence: Arc<Presence>,
     sessions: AtomicUsize,
     threads: AtomicUsize,
@@ -82,6 +84,7 @@ impl Hub {
             late: LateBox::default(),
             session_events,
             sockets_outlive_tokens: config.sockets_outlive_tokens,
+            seats: Seats::new(config.user_sessions),
             presence: Arc::clone(&presence),
             sessions: AtomicUsize::new(0),
             threads: AtomicUsize::new(0),
@@ -121,6 +124,11 @@ impl Hub {
     /// How long a socket may outlive its token, where the dialect lets it.
     pub(crate) fn sockets_outlive_tokens(&self) -> Duration {
         self.shared.sockets_outlive_tokens
+    }
+
+    /// Where sessions of a user are counted.
+    pub(crate) fn seats(&self) -> &Seats {
+        &self.shared.seats
     }
 
     /// Gives the hub something to do; waits while its queue is full.

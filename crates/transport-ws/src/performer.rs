@@ -5,7 +5,6 @@ use std::sync::Arc;
 use tidings_domain::error::StoreError;
 use tidings_domain::id::ThreadId;
 use tidings_domain::messaging::{Command, CommandError, Messaging, Outcome, SendError};
-use tidings_domain::ports::Budget;
 use tidings_domain::user::User;
 use tidings_socketio::{Ack, Event};
 use tidings_wire::{Answer, EventError, Inbound, Intent, Refusal};
@@ -16,9 +15,6 @@ use crate::hub::Stopped;
 use crate::input::{Input, Reply, ThreadInput};
 use crate::meters::SendMeters;
 use crate::sessions::{Place, Session};
-
-/// What a client hears that sends too many events.
-pub(crate) const TOO_MANY_EVENTS: &str = "too many events in too short a time";
 
 /// What carries out a use case and tells the client what came of it, on behalf of any session.
 #[derive(Debug)]
@@ -33,7 +29,7 @@ impl Performer {
         Self { hub, messaging, sends: SendMeters::new() }
     }
 
-    /// Handles an event while those after it are begun. Nothing is waited for before the store has what it is to do.
+    /// Handles an event, for which the user's budget has been asked, while those after it are begun. Nothing is waited for before the store has what it is to do.
     pub(crate) async fn perform(
         &self,
         session: &Arc<Session>,
@@ -43,26 +39,22 @@ impl Performer {
         ack: Option<Ack>,
     ) -> Result<(), Stopped> {
         let actor = &session.actor;
-        let (thread, result) = if self.messaging.limiter().take(Budget::Events(&actor.user)).is_err() {
-            (None, Err(EventError::Limit(TOO_MANY_EVENTS)))
-        } else {
-            let intent = decode(inbound, &event);
-            // Its text is not needed while the store is at work.
-            drop(event);
-            match intent {
-                Ok(Intent::Execute(Command::Send(send))) => {
-                    let began = Instant::now();
-                    let result = self.messaging.send_shown_as(actor, Some(sender), send).await;
-                    let result = result.map(Outcome::Sent).map_err(CommandError::Send);
-                    self.sends.sent(&result, began.elapsed());
-                    settled(result)
-                }
-                Ok(_) => {
-                    tracing::error!(event = inbound.name, "only what goes to the store may overlap");
-                    (None, Err(EventError::Command(CommandError::Send(SendError::Store(misplaced())))))
-                }
-                Err(refusal) => (None, Err(EventError::Refused(refusal))),
+        let intent = decode(inbound, &event);
+        // Its text is not needed while the store is at work.
+        drop(event);
+        let (thread, result) = match intent {
+            Ok(Intent::Execute(Command::Send(send))) => {
+                let began = Instant::now();
+                let result = self.messaging.send_shown_as(actor, Some(sender), send).await;
+                let result = result.map(Outcome::Sent).map_err(CommandError::Send);
+                self.sends.sent(&result, began.elapsed());
+                settled(result)
             }
+            Ok(_) => {
+                tracing::error!(event = inbound.name, "only what goes to the store may overlap");
+                (None, Err(EventError::Command(CommandError::Send(SendError::Store(misplaced())))))
+            }
+            Err(refusal) => (None, Err(EventError::Refused(refusal))),
         };
         let place = Place::take(session).await;
         self.reply(place, inbound, thread, result.as_ref(), ack).await

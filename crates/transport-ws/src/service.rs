@@ -7,12 +7,13 @@ use std::time::Duration;
 use http::header::{AUTHORIZATION, RETRY_AFTER};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use tidings_domain::id::UserId;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::{Budget, TokenVerifier, TooMany};
 use tidings_domain::time::Timestamp;
 use tidings_domain::user::{Actor, Identity};
-use tidings_socketio::{Accepted, Begun, Body, Connect, Event, Reason, Service, Socket};
+use tidings_socketio::{Accepted, Ack, Begun, Body, Connect, Event, Reason, Service, Socket};
 pub use tidings_socketio::{Origins, requested_headers};
 use tidings_wire::{Answer, AuthFailure, Dialect, EventError, Intent, Refused};
 use tokio::sync::Semaphore;
@@ -22,8 +23,16 @@ use crate::Hub;
 use crate::fanout::encode;
 use crate::hub::Stopped;
 use crate::input::{Input, Intended, Live, Reply, ThreadInput};
-use crate::performer::{Performer, TOO_MANY_EVENTS, decode};
+use crate::patience;
+use crate::performer::{Performer, decode};
+use crate::seats::Seat;
 use crate::sessions::{Coming, Place, Session};
+
+/// What a client hears that sends too many events.
+const TOO_MANY_EVENTS: &str = "too many events in too short a time";
+/// What a client hears that connects too often, and one whose user has too many sessions.
+const TOO_MANY_REQUESTS: &str = "Too many requests";
+const TOO_MANY_SESSIONS: &str = "Too many connections";
 
 /// Serves the namespaces of dialects that share a Socket.IO path.
 #[derive(Debug)]
@@ -45,6 +54,7 @@ pub struct Known(Option<Here>);
 struct Here {
     session: Arc<Session>,
     hub: Hub,
+    _seat: Seat,
 }
 
 impl Drop for Here {
@@ -95,15 +105,35 @@ impl DialectService {
         Ok(identity)
     }
 
-    /// Whether a peer may open another connection.
-    fn welcomes(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<(), TooMany> {
+    /// Lets a peer open another connection; when it has opened too many, it waits.
+    async fn welcomes(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<(), TooMany> {
         // Requests of a session that is there already were let in with it.
         let is_new = request.method != Method::OPTIONS
             && !request.uri.query().unwrap_or_default().split('&').any(|pair| pair.starts_with("sid="));
         match peer {
-            Some(peer) if is_new => self.messaging.limiter().take(Budget::Strangers(peer.ip())),
+            Some(peer) if is_new => {
+                patience::take(self.messaging.limiter(), Budget::Handshakes(peer.ip())).await
+            }
             _ => Ok(()),
         }
+    }
+
+    /// A seat for a session of a user with a valid token.
+    async fn seat(&self, user: &UserId, request: &Connect) -> Result<Seat, tidings_socketio::Refused> {
+        let limiter = self.messaging.limiter();
+        // Entering costs more than any event, so a user who does nothing else has to wait.
+        if patience::take(limiter, Budget::Sessions(user)).await.is_err() {
+            return Err(tidings_socketio::Refused::new(TOO_MANY_REQUESTS));
+        }
+        let seat = self.hub.seats().take(user);
+        let seat = seat.ok_or_else(|| tidings_socketio::Refused::new(TOO_MANY_SESSIONS))?;
+        if request.is_first()
+            && let Some(peer) = request.handshake().peer()
+        {
+            // The connection was no stranger's. However many come from one address, they do not use up its budget.
+            limiter.give_back(Budget::Handshakes(peer.ip()));
+        }
+        Ok(seat)
     }
 
     /// Lets a client in that has a valid token.
@@ -112,6 +142,7 @@ impl DialectService {
         dialect: &'static Dialect,
         identity: Identity,
         socket: Socket,
+        seat: Seat,
     ) -> Result<Accepted<Known>, tidings_socketio::Refused> {
         let until = self.end_of(dialect, identity.expires_at);
         let id = self.messaging.new_session_id();
@@ -134,25 +165,49 @@ impl DialectService {
         if self.hub.give(Input::Came(coming)).await.is_err() {
             return Err(tidings_socketio::Refused::new("Server unavailable"));
         }
-        let here = Here { session, hub: self.hub.clone() };
+        let here = Here { session, hub: self.hub.clone(), _seat: seat };
         Ok(Accepted::new(Known(Some(here))).frames(frames))
     }
 
-    async fn answer(&self, session: &Arc<Session>, mut event: Event) -> Result<(), Stopped> {
+    /// Handles an event, whatever it is: each is on its user's budget.
+    async fn answer(&self, session: &Arc<Session>, event: Event) -> Result<(), Stopped> {
+        match self.messaging.limiter().take(Budget::Events(&session.actor.user)) {
+            Ok(()) => self.carry_out(session, event).await,
+            Err(many) => Box::pin(self.refuse(session, event, many)).await,
+        }
+    }
+
+    /// Refuses an event of a user who sends too many, and listens to this session no further for a moment.
+    async fn refuse(&self, session: &Arc<Session>, mut event: Event, many: TooMany) -> Result<(), Stopped> {
+        let ack = event.take_ack();
+        match session.dialect.event(event.name()) {
+            Some(inbound) => {
+                let error = EventError::Limit(TOO_MANY_EVENTS);
+                let place = Place::take(session).await;
+                self.performer.reply(place, inbound, None, Err(&error), ack).await?;
+            }
+            None => self.unknown(session, event.name(), ack).await?,
+        }
+        patience::pause(&session.socket, many).await;
+        Ok(())
+    }
+
+    /// Answers an event that the dialect does not have.
+    async fn unknown(&self, session: &Arc<Session>, name: &str, ack: Option<Ack>) -> Result<(), Stopped> {
+        if ack.is_none() {
+            return Ok(());
+        }
+        let replies = (session.dialect.socket.unknown)(name);
+        let place = Place::take(session).await;
+        self.hub.give(Input::Reply(Reply { place, replies, ack })).await
+    }
+
+    async fn carry_out(&self, session: &Arc<Session>, mut event: Event) -> Result<(), Stopped> {
         let ack = event.take_ack();
         let Some(inbound) = session.dialect.event(event.name()) else {
-            if ack.is_none() {
-                return Ok(());
-            }
-            let replies = (session.dialect.socket.unknown)(event.name());
-            let place = Place::take(session).await;
-            return self.hub.give(Input::Reply(Reply { place, replies, ack })).await;
+            return Box::pin(self.unknown(session, event.name(), ack)).await;
         };
         let place = Place::take(session).await;
-        if self.messaging.limiter().take(Budget::Events(&session.actor.user)).is_err() {
-            let error = EventError::Limit(TOO_MANY_EVENTS);
-            return Box::pin(self.performer.reply(place, inbound, None, Err(&error), ack)).await;
-        }
         let (thread, what) = match decode(inbound, &event) {
             Ok(Intent::Join(thread)) => (thread, Live::Join),
             Ok(Intent::Leave(thread)) => (thread, Live::Leave),
@@ -181,9 +236,13 @@ impl Service for DialectService {
         self.dialect(namespace).is_some()
     }
 
-    fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+    async fn admit(
+        &self,
+        request: &Parts,
+        peer: Option<SocketAddr>,
+    ) -> Result<HeaderMap, Box<Response<Body>>> {
         let mut headers = self.origins.check(request)?;
-        let Err(many) = self.welcomes(request, peer) else { return Ok(headers) };
+        let Err(many) = self.welcomes(request, peer).await else { return Ok(headers) };
         headers.insert(RETRY_AFTER, HeaderValue::from(many.retry_after_ms.div_ceil(1_000)));
         let mut response = Response::new(Body::default());
         *response.status_mut() = StatusCode::TOO_MANY_REQUESTS;
@@ -200,14 +259,17 @@ impl Service for DialectService {
             return Err(tidings_socketio::Refused::new("Invalid namespace"));
         };
         let failure = match self.authenticate(dialect, &request).await {
-            Ok(identity) => return self.welcome(dialect, identity, socket).await,
+            Ok(identity) => {
+                let seat = self.seat(&identity.user.id, &request).await?;
+                return self.welcome(dialect, identity, socket, seat).await;
+            }
             Err(failure) => failure,
         };
         // Whoever keeps trying on one connection uses up the budget of their address as with new ones.
         if let Some(peer) = request.handshake().peer()
             && self.messaging.limiter().take(Budget::Strangers(peer.ip())).is_err()
         {
-            return Err(tidings_socketio::Refused::new("Too many requests"));
+            return Err(tidings_socketio::Refused::new(TOO_MANY_REQUESTS));
         }
         match (dialect.socket.handshake.refused)(&failure) {
             Refused::Disconnected => {
@@ -232,6 +294,10 @@ impl Service for DialectService {
         let Some((inbound, sender)) = inbound.zip(self.messaging.remembered(&session.actor.user)) else {
             return Begun::Waits(event);
         };
+        if self.messaging.limiter().take(Budget::Events(&session.actor.user)).is_err() {
+            // It is refused in its turn, and what comes after it has to wait.
+            return Begun::Waits(event);
+        }
         let ack = event.take_ack();
         let (performer, session) = (Arc::clone(&self.performer), Arc::clone(session));
         Begun::GoesOn(Box::pin(async move {

@@ -43,27 +43,64 @@ fn the_host_and_a_user_of_the_same_id_have_budgets_of_their_own() -> anyhow::Res
 }
 
 #[test]
-fn an_address_of_strangers_is_limited_on_rest_and_sockets_together() -> anyhow::Result<()> {
-    let world = World::with(&[("TIDINGS_LIMITS_STRANGERS", "3 per 1h")])?;
-    let handshake = "GET /socket.io/?EIO=4&transport=polling";
-    ensure!(world.asks("GET /messaging/threads", &[], "")?.status == 401);
-    ensure!(world.asks("GET /v1/nowhere", &[], "")?.status == 404);
-    ensure!(world.asks("PUT /v1/users/x", &[], "{}")?.status == 401);
-    ensure!(world.asks(handshake, &[], "")?.status == 200);
-    for head in [handshake, "GET /messaging/threads", "PUT /v1/users/x"] {
+fn an_address_of_strangers_is_limited_whatever_they_ask() -> anyhow::Result<()> {
+    let world = World::with(&[("TIDINGS_LIMITS_STRANGERS", "6 per 1h")])?;
+    let bad_sid = "GET /socket.io/?EIO=4&transport=polling&sid=nobody";
+    let refusals = [
+        ("GET /messaging/threads", 401),
+        ("PUT /v1/users/x", 401),
+        ("GET /v1/nowhere", 404),
+        ("GET /messaging/nowhere", 404),
+        ("GET /nowhere", 404),
+        (bad_sid, 400),
+    ];
+    for (head, status) in refusals {
+        let answer = world.asks(head, &[], "")?;
+        ensure!(answer.status == status, "{head}: {answer:?}");
+    }
+    for (head, _) in refusals {
         // Somebody else's word about where they come from is nobody's.
         let refused = world.asks(head, &[("x-forwarded-for", "198.51.100.7")], "")?;
         ensure!(refused.status == 429 && !refused.header("retry-after").is_empty(), "{head}: {refused:?}");
     }
-    // Whoever has a token is no stranger.
+    // Whoever has a token is no stranger, and neither are probes nor who is about to show one.
     ensure!(world.asks_as(&world.users.alice, "GET /messaging/threads", &[], "")?.status == 200);
+    ensure!(world.asks_as(&world.users.alice, "GET /messaging/threads/nowhere", &[], "")?.status == 400);
+    ensure!(world.asks("GET /readyz", &[], "")?.status == 200);
+    ensure!(world.asks("GET /socket.io/?EIO=4&transport=polling", &[], "")?.status == 200);
+    Ok(())
+}
+
+#[test]
+fn an_address_opens_so_many_sockets_that_nobody_enters() -> anyhow::Result<()> {
+    let world = World::with(&[("TIDINGS_LIMITS_HANDSHAKES", "2 per 1h")])?;
+    let handshake = "GET /socket.io/?EIO=4&transport=polling";
+    // Those on which a valid token follows are not counted.
+    for _ in 0..5 {
+        Socket::connect(world.server.address(), &world.users.alice)?;
+    }
+    for _ in 0..2 {
+        ensure!(world.asks(handshake, &[], "")?.status == 200);
+    }
+    let refused = world.asks(handshake, &[], "")?;
+    ensure!(refused.status == 429 && !refused.header("retry-after").is_empty(), "{refused:?}");
+    Ok(())
+}
+
+#[test]
+fn probes_are_answered_however_many_there_are() -> anyhow::Result<()> {
+    let world = World::with(&[("TIDINGS_LIMITS_PREFLIGHTS", "1 per 1h")])?;
+    for head in ["GET /healthz", "GET /readyz", "GET /healthz"] {
+        let answer = world.asks(head, &[], "")?;
+        ensure!(answer.status == 200, "{head}: {answer:?}");
+    }
     Ok(())
 }
 
 #[test]
 fn a_trusted_proxy_says_whom_it_speaks_for() -> anyhow::Result<()> {
     let world = World::with(&[
-        ("TIDINGS_LIMITS_STRANGERS", "1 per 1h"),
+        ("TIDINGS_LIMITS_HANDSHAKES", "1 per 1h"),
         ("TIDINGS_SERVER_TRUSTED_PROXIES", "127.0.0.0/8,10.0.0.0/8"),
     ])?;
     let status = |forwarded: &str| -> anyhow::Result<u16> {

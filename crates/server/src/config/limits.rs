@@ -12,7 +12,7 @@ const SIZE: &str = "a number with a unit: B, kB, KiB, MB, MiB, GB, GiB";
 const COUNT: &str = "a number from 1 on";
 const TIME: &str = "a number with a unit: ms, s, m, h, d";
 
-static ALL: [Key; 16] = [
+static ALL: [Key; 17] = [
     Key::new(
         "limits.frame",
         "\"1MB\"",
@@ -29,6 +29,12 @@ static ALL: [Key; 16] = [
          the next one is read when there is room for it.",
     ),
     Key::new("limits.sockets", "100000", COUNT, "Most Socket.IO connections at once; more are answered 503."),
+    Key::new(
+        "limits.sessions_per_user",
+        "100",
+        COUNT,
+        "Most sessions of one user at once: each page or device that is connected is one. One more is refused.",
+    ),
     Key::new(
         "limits.http_connections",
         "20000",
@@ -99,6 +105,7 @@ pub(crate) struct Limits {
     /// In bytes.
     pub(crate) large_frames: usize,
     pub(crate) sockets: usize,
+    pub(crate) sessions_per_user: usize,
     pub(crate) http_connections: usize,
     /// `None`: any number.
     pub(crate) http_connections_per_address: Option<usize>,
@@ -142,6 +149,7 @@ impl Limits {
         config.queue_inputs = self.hub_queue;
         config.thread_queue_inputs = self.hub_thread_queue;
         config.joined_threads = self.joined_threads;
+        config.user_sessions = self.sessions_per_user;
         config
     }
 }
@@ -151,6 +159,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
         frame,
         large,
         sockets,
+        sessions,
         http,
         http_each,
         connect,
@@ -169,8 +178,9 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
     let [frame, large, inbox, outbox] = [frame, large, inbox, outbox].map(|key| source.read(key, size));
     let [connect, interval, timeout, drain] =
         [connect, interval, timeout, drain].map(|key| source.read(key, duration));
-    let [sockets, http, inbox_frames, outbox_frames, hub, thread, joined] =
-        [sockets, http, inbox_frames, outbox_frames, hub, thread, joined].map(|key| source.read(key, count));
+    let [sockets, sessions, http, inbox_frames, outbox_frames, hub, thread, joined] =
+        [sockets, sessions, http, inbox_frames, outbox_frames, hub, thread, joined]
+            .map(|key| source.read(key, count));
     let http_each = source.read(http_each, |value| match value.as_str() {
         Some("off") => Ok(None),
         _ => count(value).map(Some),
@@ -179,6 +189,7 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
         frame: frame?,
         large_frames: large?,
         sockets: sockets?,
+        sessions_per_user: sessions?,
         http_connections: http?,
         http_connections_per_address: http_each?,
         connect_timeout: connect?,

@@ -11,7 +11,7 @@ const RATE: &str = "a number and a time: 20 per 10s; or off";
 /// The longest time of a rate: what is kept of a key is forgotten after it.
 const WINDOW_MAX: Duration = Duration::from_hours(24);
 
-static ALL: [Key; 6] = [
+static ALL: [Key; 10] = [
     Key::new(
         "limits.sends",
         "\"600 per 5m\"",
@@ -39,8 +39,38 @@ static ALL: [Key; 6] = [
         "limits.strangers",
         "\"600 per 30s\"",
         RATE,
-        "How many sockets may be opened from one address, and how many requests without a valid token may come from it; \
-         a /64 of IPv6 counts as one address. Behind a proxy it needs `server.trusted_proxies`, or all clients are one.",
+        "How many requests that no user pays for may be refused to one address: without a valid token, for paths or \
+         sessions that do not exist. More are answered 429, a second later. A /64 of IPv6 counts as one address. Behind \
+         a proxy this and the two below need `server.trusted_proxies`, or all clients are one.",
+    ),
+    Key::new(
+        "limits.handshakes",
+        "\"1000 per 10s\"",
+        RATE,
+        "How many sockets may be opened from one address, not counting those on which a valid token follows. More wait \
+         for up to 5 s, then they are answered 429.",
+    ),
+    Key::new(
+        "limits.preflights",
+        "\"1000 per 10s\"",
+        RATE,
+        "How many requests that need no token may come from one address: preflights of browsers, `/healthz`, `/readyz`. \
+         More are answered as well, but half a second later.",
+    ),
+    Key::new(
+        "limits.packets",
+        "\"2400 per 40s\"",
+        RATE,
+        "How many packets may come over one connection; then it is not read for a while, and its client has to wait. Each \
+         4 KiB count as one; heartbeats, control frames, entering and leaving a namespace, and a polling client's request \
+         as 16.",
+    ),
+    Key::new(
+        "limits.sessions",
+        "\"200 per 20s\"",
+        RATE,
+        "How many sessions a user may begin: one for each page or device that connects. More wait for up to 5 s, then \
+         they are refused.",
     ),
 ];
 pub(crate) static KEYS: &[Key] = &ALL;
@@ -61,10 +91,26 @@ pub(crate) struct RateSettings {
     pub(crate) host_requests: Option<Rate>,
     pub(crate) events: Option<Rate>,
     pub(crate) strangers: Option<Rate>,
+    pub(crate) handshakes: Option<Rate>,
+    pub(crate) preflights: Option<Rate>,
+    pub(crate) packets: Option<Rate>,
+    pub(crate) sessions: Option<Rate>,
+}
+
+impl RateSettings {
+    /// Sets what the connections of sockets keep to by themselves.
+    pub(crate) fn limit(&self, sockets: &mut tidings_socketio::Config) {
+        match self.packets {
+            Some(Rate { count, window }) => {
+                (sockets.engine.burst, sockets.engine.burst_refill) = (count.get(), window);
+            }
+            None => sockets.engine.burst_refill = Duration::ZERO,
+        }
+    }
 }
 
 pub(super) fn read(source: &mut Source<'_>) -> Option<RateSettings> {
-    let [sends, opens, requests, host_requests, events, strangers] =
+    let [sends, opens, requests, host_requests, events, strangers, handshakes, preflights, packets, sessions] =
         ALL.each_ref().map(|key| source.read(key, rate));
     Some(RateSettings {
         sends: sends?,
@@ -73,6 +119,10 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<RateSettings> {
         host_requests: host_requests?,
         events: events?,
         strangers: strangers?,
+        handshakes: handshakes?,
+        preflights: preflights?,
+        packets: packets?,
+        sessions: sessions?,
     })
 }
 
@@ -96,6 +146,19 @@ fn rate(value: &toml::Value) -> Result<Option<Rate>, Wrong> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{Environment, Flags};
+
+    /// What an operator reads as a default is what the parts would do by themselves.
+    #[test]
+    fn the_default_of_packets_is_that_of_the_sockets() {
+        let (flags, env) = (Flags::new(), Environment::default());
+        let settings = super::read(&mut Source::new(&flags, &env, toml::Table::new())).unwrap();
+        let mut sockets = tidings_socketio::Config::default();
+        settings.limit(&mut sockets);
+        assert_eq!(format!("{sockets:?}"), format!("{:?}", tidings_socketio::Config::default()));
+        RateSettings { packets: None, ..settings }.limit(&mut sockets);
+        assert_eq!(sockets.engine.burst_refill, Duration::ZERO);
+    }
 
     #[test]
     fn a_rate_is_a_number_and_a_time_or_off() {

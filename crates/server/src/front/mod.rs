@@ -1,5 +1,6 @@
 //! What every request goes through: who is asking, its name, where it is answered, its line in the log.
 
+mod charge;
 mod client;
 mod cors;
 mod request_id;
@@ -13,6 +14,7 @@ use axum::extract::MatchedPath;
 use axum::middleware::{self, Next};
 use http::header::HOST;
 use http::{Method, Request, Response};
+use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::{Clock, IdSource};
 use tidings_socketio::SocketIo;
 use tidings_system::{SystemClock, SystemIds};
@@ -22,6 +24,7 @@ use tokio::time::Instant;
 use tower_service::Service;
 use tracing::Instrument;
 
+use self::charge::To;
 pub(crate) use self::client::Proxies;
 pub(crate) use self::cors::allowing;
 use self::request_id::{RequestId, X_REQUEST_ID};
@@ -40,6 +43,7 @@ pub(crate) struct Front {
     rest: Router,
     sockets: SocketIo<DialectService>,
     proxies: Arc<Proxies>,
+    messaging: Messaging,
 }
 
 /// The request came from this machine, and nobody passed it on.
@@ -47,8 +51,13 @@ pub(crate) struct Front {
 pub(crate) struct FromHere;
 
 impl Front {
-    pub(crate) fn new(rest: Router, sockets: SocketIo<DialectService>, proxies: Arc<Proxies>) -> Self {
-        Self { rest: rest.layer(middleware::from_fn(note_route)), sockets, proxies }
+    pub(crate) fn new(
+        rest: Router,
+        sockets: SocketIo<DialectService>,
+        proxies: Arc<Proxies>,
+        messaging: Messaging,
+    ) -> Self {
+        Self { rest: rest.layer(middleware::from_fn(note_route)), sockets, proxies, messaging }
     }
 
     async fn pass(
@@ -61,8 +70,11 @@ impl Front {
         if self.sockets.serves(request.uri().path()) {
             route.0.set(SOCKETS.into()).ok();
             let peer = SocketAddr::new(client, peer.port());
-            return self.sockets.handle(request, Some(peer)).await.map(Body::new);
+            let method = request.method().clone();
+            let response = self.sockets.handle(request, Some(peer)).await.map(Body::new);
+            return self.charged(client, To::Sockets, &method, response).await;
         }
+        let method = request.method().clone();
         let extensions = request.extensions_mut();
         extensions.insert(ClientAddress(client));
         extensions.insert(route.clone());
@@ -70,9 +82,19 @@ impl Front {
             request.extensions_mut().insert(FromHere);
         }
         match self.rest.clone().call(request).await {
-            Ok(response) => response,
+            Ok(response) => self.charged(client, To::Rest, &method, response).await,
             Err(never) => match never {},
         }
+    }
+
+    async fn charged(
+        &self,
+        client: IpAddr,
+        to: To,
+        method: &Method,
+        response: Response<Body>,
+    ) -> Response<Body> {
+        charge::charged(self.messaging.limiter(), client, to, method, response).await
     }
 }
 

@@ -75,7 +75,9 @@ pub fn decode_text(text: &Text) -> Result<Packet, Error> {
 /// The packets of a received polling payload, decoded one at a time.
 ///
 /// Decoding lazily keeps a body of tiny packets from growing into a list many times its size.
-#[derive(Debug, Clone)]
+///
+/// The default is a payload without packets, which is not the same as one with an empty packet.
+#[derive(Debug, Clone, Default)]
 pub struct Payload {
     text: Text,
     next: Option<usize>,

@@ -44,6 +44,20 @@ pub struct Config {
     /// Most bytes of messages that wait to be handled, per connection; then reading pauses. One message may
     /// go over it. Default 1 MiB.
     pub inbox_bytes: usize,
+    /// How much a client may send at once, in units; then reading pauses, so that the client has to wait. A message
+    /// counts as one unit, and every 4 KiB as one more. What carries no event counts as 16: control frames, heartbeats,
+    /// requests to enter or leave a namespace, and a polling client's HTTP request, whatever is in it. Default 2,400.
+    pub burst: u32,
+    /// How long it takes until as much may come again; part of it after part of that time. Zero: there is no limit.
+    /// Default 40 s.
+    pub burst_refill: Duration,
+    /// How many units may come before the connection is first established; one more closes it. Until then every
+    /// packet counts as 16. Default 256.
+    pub burst_unestablished: u32,
+    /// How long a client may go on without a pause sending more than it may; then it is closed. Default 2 minutes.
+    pub flood_timeout: Duration,
+    /// Most attempts to move one session to a WebSocket. Default 8.
+    pub max_upgrades: u32,
     /// Most messages whose [remainders](super::Remainder) go on at once, per connection; of messages of more than
     /// `inbox_bytes` together none is begun. Default 64.
     pub max_overlapping: usize,
@@ -75,6 +89,11 @@ impl Default for Config {
             max_sessions: 100_000,
             inbox_messages: 64,
             inbox_bytes: 1024 * 1024,
+            burst: 2400,
+            burst_refill: Duration::from_secs(40),
+            burst_unestablished: 256,
+            flood_timeout: Duration::from_mins(2),
+            max_upgrades: 8,
             max_overlapping: 64,
             outbox_frames: 4096,
             outbox_bytes: 4 * 1024 * 1024,

@@ -44,6 +44,8 @@ pub(crate) struct State {
     pub(crate) blocked: bool,
     /// When the answer to the last ping is due, as long as it is missing.
     pub(crate) pong_due: Option<Instant>,
+    /// How often the session was asked to move to a WebSocket.
+    pub(crate) upgrades: u32,
     /// Present as long as the session has not moved to a WebSocket.
     pub(crate) polling: Option<Box<Polling>>,
 }
@@ -79,6 +81,7 @@ impl Connection {
             nudged: false,
             blocked: false,
             pong_due: None,
+            upgrades: 0,
             polling,
         };
         Self(Arc::new(Shared {

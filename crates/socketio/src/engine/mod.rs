@@ -36,6 +36,8 @@ pub use outbox::Sent;
 pub use requests::{Peer, Refusal};
 pub use server::EngineIo;
 
+pub(crate) use self::driver::CHATTER;
+
 use crate::Reason;
 use crate::codec::Text;
 
@@ -97,17 +99,27 @@ pub trait Protocol: Send + Sync + 'static {
     type Job: Send + 'static;
 
     /// Looks at every HTTP request before anything is done for it; the place for Origin checks and limits.
-    /// The headers it returns are added to the response.
+    /// The headers it returns are added to the response. It may have the request wait.
     ///
     /// # Errors
     /// The response that is sent instead; a preflight's answer too.
-    fn admit(&self, request: &Parts, peer: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+    fn admit(
+        &self,
+        request: &Parts,
+        peer: Option<SocketAddr>,
+    ) -> impl Future<Output = Result<HeaderMap, Box<Response<Body>>>> + Send {
         let _ = (request, peer);
-        Ok(HeaderMap::new())
+        std::future::ready(Ok(HeaderMap::new()))
     }
 
     /// A session begins.
     fn open(&self, handshake: Handshake, connection: Connection) -> (Self::Receiver, Self::Session);
+
+    /// How many units of [`Config::burst`] a message costs, besides those for its bytes. Default 1.
+    fn cost(&self, message: &Message) -> u32 {
+        let _ = message;
+        1
+    }
 
     /// A message has arrived. Returns the job that it completes, if any.
     ///

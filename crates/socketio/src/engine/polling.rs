@@ -285,15 +285,20 @@ where
     });
     let (bytes, share) = bytes.await?;
     let text = Text::try_from(bytes).map_err(|_| Refusal::BadRequest)?;
-    if !text.is_empty() {
-        let mut state = connection.lock();
-        let sleeper = state.sleeper.take();
-        let Some(polling) = &mut state.polling else { return Err(Refusal::BadRequest) };
-        (polling.body, polling.share) = (Some(Payload::new(text)), share);
-        drop(state);
-        wake(sleeper);
-    }
+    // An empty one too: the session counts the request, and may make it wait.
+    let payload = if text.is_empty() { Payload::default() } else { Payload::new(text) };
+    give(connection, payload, share)?;
     poll_fn(|cx| poll_taken(connection, cx)).await
+}
+
+fn give(connection: &Connection, payload: Payload, share: Option<Share>) -> Result<(), Refusal> {
+    let mut state = connection.lock();
+    let sleeper = state.sleeper.take();
+    let polling = state.polling.as_mut().ok_or(Refusal::BadRequest)?;
+    (polling.body, polling.share) = (Some(payload), share);
+    drop(state);
+    wake(sleeper);
+    Ok(())
 }
 
 fn poll_ended(connection: &Connection, cx: &Context<'_>) -> Poll<()> {

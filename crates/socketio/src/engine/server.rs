@@ -162,7 +162,7 @@ impl<P: Protocol> EngineIo<P> {
         if !self.serves(parts.uri.path()) {
             return Refusal::NotFound.response();
         }
-        let headers = match self.0.protocol.admit(&parts, peer) {
+        let headers = match self.0.protocol.admit(&parts, peer).await {
             Ok(headers) => headers,
             Err(response) => return *response,
         };
@@ -244,7 +244,7 @@ impl<P: Protocol> EngineIo<P> {
     fn upgrade(&self, request: &mut Parts, connection: &Connection) -> Result<Response<Body>, Refusal> {
         let (on_upgrade, response) = upgrade::switch(request)?;
         let (config, large) = (Arc::clone(&self.0.config), self.0.large.clone());
-        if upgrade::begin(connection) {
+        if upgrade::begin(connection, &config)? {
             self.0.tasks.spawn(upgrade::move_session(connection.clone(), on_upgrade, config, large));
         } else {
             self.0.tasks.spawn(upgrade::turn_away(on_upgrade, config, large));

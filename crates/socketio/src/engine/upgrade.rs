@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use http::header::{
@@ -21,7 +21,7 @@ use super::connection::wake;
 use super::large::LargeMessages;
 use super::polling::Upgrade;
 use super::requests::Refusal;
-use super::websocket::WebSocket;
+use super::websocket::{Incoming, WebSocket};
 use super::{Body, Config, Connection};
 use crate::Reason;
 use crate::codec::engine::Packet;
@@ -29,6 +29,9 @@ use crate::codec::engine::Packet;
 /// How long after the answer to its probe a client may say that it has moved, before a waiting poll is released.
 /// A poll that crossed the move on its way is refused then, instead of being answered as if nothing had happened.
 const RELEASE_AFTER: Duration = Duration::from_millis(10);
+
+/// How many frames that are no packets a client may send in a row on a WebSocket that is not in use yet.
+const CONTROLS_MAX: usize = 16;
 
 /// A request's way to a WebSocket, and the response that opens it.
 pub(crate) fn switch(request: &mut Parts) -> Result<(OnUpgrade, Response<Body>), Refusal> {
@@ -95,18 +98,25 @@ pub(crate) async fn open(on_upgrade: OnUpgrade, config: &Config, large: LargeMes
 }
 
 /// Claims a session for an upgrade. False when it has moved, is moving or ends.
-pub(crate) fn begin(connection: &Connection) -> bool {
+///
+/// # Errors
+/// When the session has been asked to move too often.
+pub(crate) fn begin(connection: &Connection, config: &Config) -> Result<bool, Refusal> {
     let mut state = connection.lock();
-    if state.ending.is_some() {
-        return false;
+    state.upgrades = state.upgrades.saturating_add(1);
+    if state.upgrades > config.max_upgrades {
+        return Err(Refusal::BadRequest);
     }
-    match &mut state.polling {
+    if state.ending.is_some() {
+        return Ok(false);
+    }
+    Ok(match &mut state.polling {
         Some(polling) if matches!(polling.upgrade, Upgrade::None) => {
             polling.upgrade = Upgrade::Begun;
             true
         }
         _ => false,
-    }
+    })
 }
 
 /// Gives the claim back unless the session has moved.
@@ -162,15 +172,15 @@ async fn probe(
     large: LargeMessages,
 ) -> Option<WebSocket> {
     let mut socket = open(on_upgrade, config, large).await?;
-    match poll_fn(|cx| socket.poll_read(cx)).await {
-        Ok(Packet::Ping(data)) if data.as_str() == "probe" => {}
-        _ => return None,
+    let first = poll_fn(|cx| poll_packet(&mut socket, cx)).await?;
+    if !matches!(first, Packet::Ping(data) if data.as_str() == "probe") {
+        return None;
     }
     // Before the answer leaves, so that the client's next request finds the upgrade under way.
     probed(connection);
     socket.push_text("3probe");
     poll_fn(|cx| socket.poll_flush(cx)).await.ok()?;
-    let mut next = poll_fn(|cx| socket.poll_read(cx));
+    let mut next = poll_fn(|cx| poll_packet(&mut socket, cx));
     let packet = match timeout(RELEASE_AFTER, &mut next).await {
         Ok(packet) => packet,
         Err(_) => {
@@ -178,7 +188,19 @@ async fn probe(
             next.await
         }
     };
-    matches!(packet, Ok(Packet::Upgrade)).then_some(socket)
+    matches!(packet, Some(Packet::Upgrade)).then_some(socket)
+}
+
+/// The next packet. A client that sends anything else at length is no client.
+fn poll_packet(socket: &mut WebSocket, cx: &mut Context<'_>) -> Poll<Option<Packet>> {
+    for _ in 0..CONTROLS_MAX {
+        match ready!(socket.poll_read(cx)) {
+            Ok(Incoming::Packet(packet)) => return Poll::Ready(Some(packet)),
+            Ok(Incoming::Control | Incoming::Part | Incoming::Request) => {}
+            Err(_) => break,
+        }
+    }
+    Poll::Ready(None)
 }
 
 fn probed(connection: &Connection) {
@@ -221,13 +243,12 @@ pub(crate) async fn turn_away(on_upgrade: OnUpgrade, config: Arc<Config>, large:
         if socket.poll_flush(cx).is_pending() {
             return Poll::Pending;
         }
-        loop {
-            match socket.poll_read(cx) {
-                Poll::Ready(Ok(_)) => {}
-                Poll::Ready(Err(_)) => return Poll::Ready(()),
-                Poll::Pending => return Poll::Pending,
+        for _ in 0..CONTROLS_MAX {
+            if ready!(socket.poll_read(cx)).is_err() {
+                break;
             }
         }
+        Poll::Ready(())
     });
     // Out of time or not, the socket is dropped now.
     drop(timeout(config.close_timeout, leaving).await);

@@ -26,6 +26,9 @@ use crate::codec::engine::{Packet, decode_text};
 const READ_BUFFER: usize = 1024;
 /// A message larger than this leaves a buffer behind that is worth giving back.
 const LARGE: usize = 4 * READ_BUFFER;
+/// How many bytes of a message are read before the reader is asked whether to go on. Without that, a message in
+/// countless small fragments would be read in one go.
+const READ_AT_ONCE: usize = 16 * 1024;
 /// How many bytes are gathered for one write.
 const WRITE_CHUNK: usize = 32 * 1024;
 /// Pongs that a peer does not read are held back beyond this.
@@ -43,8 +46,21 @@ pub(crate) struct WebSocket {
     tally: Tally,
     /// The share of the last message, if it was a large one.
     share: Option<Share>,
+    /// Bytes that were read since they were last [asked for](Self::take_bytes_read).
+    bytes_read: usize,
     /// Set after an error of the parser, which must not be asked again: it stands in the middle of a frame.
     broken: bool,
+}
+
+/// What was read.
+pub(crate) enum Incoming {
+    Packet(Packet),
+    /// A frame of the WebSocket protocol itself.
+    Control,
+    /// A part of something larger.
+    Part,
+    /// The end of a polling client's request.
+    Request,
 }
 
 /// Tells when the parser has used up everything that it was given, so that it can be exchanged for one whose
@@ -80,7 +96,16 @@ impl WebSocket {
             .max_frame_size(Some(max_payload));
         let context = WebSocketContext::new(Role::Server, Some(config));
         let (io, tally) = (Gate::new(TokioIo::new(upgraded), large), Tally::default());
-        Self { io, context, unwritten: Vec::new(), written: 0, tally, share: None, broken: false }
+        Self {
+            io,
+            context,
+            unwritten: Vec::new(),
+            written: 0,
+            tally,
+            share: None,
+            bytes_read: 0,
+            broken: false,
+        }
     }
 
     pub(crate) fn set_max_payload(&mut self, max_payload: usize) {
@@ -100,43 +125,53 @@ impl WebSocket {
         self.io.waits()
     }
 
-    /// The next packet; after an error the connection is of no more use.
-    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Packet, Reason>> {
+    /// What comes next; after an error the connection is of no more use.
+    pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Reason>> {
         if self.broken {
             return self.poll_discard(cx).map(Err);
         }
-        loop {
-            let given = &mut self.tally.given;
-            let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, cx };
-            let message = self.context.read(&mut stream);
-            if let Ok(message) = &message {
-                self.tally.count(message.len());
-                self.share = self.io.passed(message.len());
-            }
-            let packet = match message {
-                Ok(Raw::Text(text)) => decode_text(&text.into()).map_err(|_| Reason::ParseError),
-                Ok(Raw::Binary(bytes)) => Ok(Packet::Binary(bytes)),
-                Ok(Raw::Ping(_) | Raw::Pong(_) | Raw::Frame(_)) => continue,
-                // The answer to the closing is on its way to the buffer; the next read says so.
-                Ok(Raw::Close(_)) => continue,
-                Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    self.shrink();
-                    return Poll::Pending;
-                }
-                Err(Error::ConnectionClosed | Error::AlreadyClosed) => Err(Reason::TransportClose),
-                Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
-                    Err(Reason::TransportClose)
-                }
-                Err(error @ (Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_))) => {
-                    self.broken = true;
-                    self.io.open();
-                    let is_size = matches!(error, Error::Capacity(CapacityError::MessageTooLong { .. }));
-                    Err(if is_size { Reason::TooLarge } else { Reason::ParseError })
-                }
-                Err(_) => Err(Reason::TransportError),
-            };
-            return Poll::Ready(packet);
+        let given_before = self.tally.given;
+        let given = &mut self.tally.given;
+        let mut stream =
+            Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, left: READ_AT_ONCE, cx };
+        let message = self.context.read(&mut stream);
+        let is_interrupted = stream.left == 0;
+        self.bytes_read += self.tally.given.wrapping_sub(given_before);
+        if let Ok(message) = &message {
+            self.tally.count(message.len());
+            self.share = self.io.passed(message.len());
         }
+        Poll::Ready(match message {
+            Ok(Raw::Text(text)) => {
+                decode_text(&text.into()).map(Incoming::Packet).map_err(|_| Reason::ParseError)
+            }
+            Ok(Raw::Binary(bytes)) => Ok(Incoming::Packet(Packet::Binary(bytes))),
+            // The answer to a closing is on its way to the buffer; the next read says so.
+            Ok(Raw::Ping(_) | Raw::Pong(_) | Raw::Frame(_) | Raw::Close(_)) => Ok(Incoming::Control),
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                if is_interrupted {
+                    return Poll::Ready(Ok(Incoming::Part));
+                }
+                self.shrink();
+                return Poll::Pending;
+            }
+            Err(Error::ConnectionClosed | Error::AlreadyClosed) => Err(Reason::TransportClose),
+            Err(Error::Protocol(tungstenite::error::ProtocolError::ResetWithoutClosingHandshake)) => {
+                Err(Reason::TransportClose)
+            }
+            Err(error @ (Error::Protocol(_) | Error::Capacity(_) | Error::Utf8(_))) => {
+                self.broken = true;
+                self.io.open();
+                let is_size = matches!(error, Error::Capacity(CapacityError::MessageTooLong { .. }));
+                Err(if is_size { Reason::TooLarge } else { Reason::ParseError })
+            }
+            Err(_) => Err(Reason::TransportError),
+        })
+    }
+
+    /// How many bytes were read since this was last asked.
+    pub(crate) const fn take_bytes_read(&mut self) -> usize {
+        std::mem::replace(&mut self.bytes_read, 0)
     }
 
     /// Reads past whatever the peer still sends, until it ends.
@@ -198,7 +233,8 @@ impl WebSocket {
         };
         let frame = CloseFrame { code, reason: Utf8Bytes::from_static(words) };
         let given = &mut self.tally.given;
-        let mut stream = Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, cx };
+        let mut stream =
+            Stream { io: &mut self.io, unwritten: &mut self.unwritten, given, left: READ_AT_ONCE, cx };
         // It cannot block, and a connection that is closed already needs no close frame.
         drop(self.context.close(&mut stream, Some(frame)));
     }
@@ -275,16 +311,22 @@ struct Stream<'a, 'b> {
     io: &'a mut Gate<TokioIo<Upgraded>>,
     unwritten: &'a mut Vec<u8>,
     given: &'a mut usize,
+    /// How many bytes may still be read in one go.
+    left: usize,
     cx: &'a mut Context<'b>,
 }
 
 impl Read for Stream<'_, '_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.left == 0 {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let mut buffer = ReadBuf::new(buffer);
         match Pin::new(&mut *self.io).poll_read(self.cx, &mut buffer) {
             Poll::Ready(Ok(())) => {
                 let len = buffer.filled().len();
                 *self.given = self.given.wrapping_add(len);
+                self.left = self.left.saturating_sub(len);
                 Ok(len)
             }
             Poll::Ready(Err(error)) => Err(error),

@@ -52,7 +52,7 @@ impl Service for Scripted {
         namespace == "/" || namespace.starts_with("/room")
     }
 
-    fn admit(&self, request: &Parts, _: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
+    async fn admit(&self, request: &Parts, _: Option<SocketAddr>) -> Result<HeaderMap, Box<Response<Body>>> {
         Origins::exact(["https://app.example"]).check(request)
     }
 

@@ -1,6 +1,7 @@
 //! The server against raw clients, written from the published protocol texts.
 
 mod events;
+mod floods;
 mod handshake;
 #[cfg(test)]
 mod harness;

@@ -180,6 +180,8 @@ async fn a_full_inbox_stops_the_reading() {
     let server = Server::with(|config| {
         config.engine.inbox_messages = 4;
         config.engine.inbox_bytes = 100_000;
+        // It is the inbox alone that stops it.
+        config.engine.burst_refill = Duration::ZERO;
     })
     .await;
     let mut client = server.client().await;

@@ -14,6 +14,9 @@ impl<P: Protocol> Driver<P> {
     /// Does what the clock says.
     pub(super) fn tick(&mut self) -> bool {
         let now = Instant::now();
+        if self.meter.tick(now, &self.engine.config) {
+            return true;
+        }
         if let Some(leaving) = &mut self.leaving {
             leaving.late = now >= leaving.by;
             return leaving.late && self.socket.take().is_some();
@@ -70,6 +73,7 @@ impl<P: Protocol> Driver<P> {
             }
         };
         let next = self.hold.map_or(next, |until| until.min(next));
+        let next = self.meter.paused_until().map_or(next, |until| until.min(next));
         if next < self.sleep.deadline() || self.sleep.is_elapsed() {
             self.sleep.as_mut().reset(next);
         }

@@ -1,6 +1,7 @@
 //! The one task of a session: reads, handles, writes, keeps time, takes leave.
 
 mod clock;
+mod meter;
 mod overlap;
 mod traffic;
 
@@ -12,6 +13,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::meter::Meter;
 use self::overlap::Overlap;
 use super::connection::wake;
 use super::large::Share;
@@ -20,6 +22,8 @@ use super::server::{Engine, Place};
 use super::websocket::WebSocket;
 use super::{Connection, Frame, Handshake, Protocol};
 use crate::Reason;
+
+pub(crate) use self::meter::CHATTER;
 
 /// How often the task looks around before it lets others run.
 const ROUNDS: usize = 16;
@@ -45,11 +49,15 @@ pub(crate) struct Driver<P: Protocol> {
     hold: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     heartbeat: Heartbeat,
+    meter: Meter,
     established: bool,
     establish_by: Option<Instant>,
     leaving: Option<Leaving>,
     _place: Place,
 }
+
+/// How many bytes of frames a client may send while it is taken leave of; then its connection is dropped.
+const LEAVING_BYTES_MAX: usize = 32 * 1024;
 
 /// What waits to be handled.
 struct Received<J> {
@@ -75,6 +83,8 @@ struct Leaving {
     late: bool,
     /// What was begun is still to be answered.
     finishing: bool,
+    /// How much more is read past what the client still sends.
+    patience: usize,
     closed: bool,
     close_pushed: bool,
     shut_down: bool,
@@ -96,6 +106,7 @@ impl<P: Protocol> Driver<P> {
         let establish_by = engine.config.connect_timeout.map(|timeout| now + timeout);
         let (receiver, session) = engine.protocol.open(handshake, connection.clone());
         let established = connection.is_established();
+        let meter = Meter::new(&engine.config, established, now);
         Self {
             engine,
             connection,
@@ -112,6 +123,7 @@ impl<P: Protocol> Driver<P> {
             hold: None,
             sleep: Box::pin(sleep_until(establish_by.map_or(ping_at, |by| by.min(ping_at)))),
             heartbeat: Heartbeat::PingAt(ping_at),
+            meter,
             established,
             establish_by,
             leaving: None,
@@ -158,6 +170,9 @@ impl<P: Protocol> Driver<P> {
             return;
         }
         self.established = established;
+        if established {
+            self.meter.trust(&self.engine.config);
+        }
         let config = &self.engine.config;
         let timeout = config.connect_timeout.filter(|_| !established);
         self.establish_by = timeout.map(|timeout| Instant::now() + timeout);
@@ -175,6 +190,7 @@ impl<P: Protocol> Driver<P> {
             by,
             late: false,
             finishing: reason.finishes(),
+            patience: if reason == Reason::Flood { 0 } else { LEAVING_BYTES_MAX },
             closed: false,
             close_pushed: false,
             shut_down: false,

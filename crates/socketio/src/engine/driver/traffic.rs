@@ -7,6 +7,8 @@ use tokio::time::Instant;
 
 use super::super::connection::wake;
 use super::super::outbox::shrink;
+use super::super::websocket::Incoming;
+use super::meter::{CHATTER, PART};
 use super::{Driver, Heartbeat, Leaving, Received};
 use crate::Reason;
 use crate::codec::engine::Packet;
@@ -26,6 +28,7 @@ impl<P: Protocol> Driver<P> {
         let config = &self.engine.config;
         let bytes = if self.established { config.inbox_bytes } else { config.max_payload_unestablished };
         self.leaving.is_none()
+            && !self.meter.is_paused()
             && (self.inbox.is_empty()
                 || (self.inbox.len() < config.inbox_messages && self.inbox_bytes < bytes))
     }
@@ -40,21 +43,25 @@ impl<P: Protocol> Driver<P> {
             if !self.has_room() {
                 return progress;
             }
-            let packet = match &mut self.socket {
+            let (received, bytes) = match &mut self.socket {
                 Some(socket) => match socket.poll_read(cx) {
                     Poll::Pending => {
+                        let bytes = socket.take_bytes_read();
                         *dry = true;
-                        return progress;
+                        return self.awaits_more(bytes) || progress;
                     }
-                    Poll::Ready(packet) => packet,
+                    Poll::Ready(received) => (received, socket.take_bytes_read()),
                 },
                 None => match self.next_posted() {
-                    None => return progress,
-                    Some(packet) => packet,
+                    None => {
+                        self.meter.rest();
+                        return progress;
+                    }
+                    Some(received) => (received, 0),
                 },
             };
             progress = true;
-            if let Err(reason) = packet.and_then(|packet| self.receive(packet)) {
+            if let Err(reason) = received.and_then(|received| self.receive(received, bytes)) {
                 self.connection.close(reason);
                 self.look();
             }
@@ -62,35 +69,51 @@ impl<P: Protocol> Driver<P> {
         progress
     }
 
-    /// The next packet that a POST brought.
-    fn next_posted(&mut self) -> Option<Result<Packet, Reason>> {
+    /// The socket has nothing more. What came without making up a packet costs as much as one.
+    fn awaits_more(&mut self, bytes: usize) -> bool {
+        self.meter.rest();
+        if bytes == 0 {
+            return false;
+        }
+        if let Err(reason) = self.meter.charge(1, bytes, &self.engine.config) {
+            self.connection.close(reason);
+        }
+        true
+    }
+
+    /// What a POST brought next.
+    fn next_posted(&mut self) -> Option<Result<Incoming, Reason>> {
         let mut state = self.connection.lock();
         let polling = state.polling.as_mut()?;
         if let Some(packet) = polling.body.as_mut()?.next() {
-            return Some(packet.map_err(|_| Reason::ParseError));
+            return Some(packet.map(Incoming::Packet).map_err(|_| Reason::ParseError));
         }
         (polling.body, polling.share) = (None, None);
         let waker = polling.post.wake();
         drop(state);
         wake(waker);
-        None
+        Some(Ok(Incoming::Request))
     }
 
-    fn receive(&mut self, packet: Packet) -> Result<(), Reason> {
-        let message = match packet {
-            Packet::Text(text) => Message::Text(text),
-            Packet::Binary(bytes) => Message::Binary(bytes),
-            Packet::Pong => {
-                self.heartbeat = Heartbeat::PingAt(Instant::now() + self.engine.config.ping_interval);
-                self.connection.lock().pong_due = None;
-                return Ok(());
+    /// Receives something that `bytes` had to be read for, as far as they are known.
+    fn receive(&mut self, received: Incoming, bytes: usize) -> Result<(), Reason> {
+        let message = match received {
+            Incoming::Packet(Packet::Text(text)) => Message::Text(text),
+            Incoming::Packet(Packet::Binary(bytes)) => Message::Binary(bytes),
+            Incoming::Packet(packet) => {
+                self.meter.charge(CHATTER, bytes, &self.engine.config)?;
+                return self.control(&packet);
             }
-            Packet::Noop => return Ok(()),
-            Packet::Close => return Err(Reason::TransportClose),
-            Packet::Ping(_) | Packet::Upgrade => return Err(Reason::ParseError),
+            Incoming::Control | Incoming::Request => {
+                return self.meter.charge(CHATTER, bytes, &self.engine.config);
+            }
+            Incoming::Part => return self.meter.charge(PART, bytes, &self.engine.config),
         };
         let weight = message.size();
         let share = self.take_share();
+        let bytes = if self.socket.is_some() { bytes } else { weight };
+        let units = self.engine.protocol.cost(&message);
+        self.meter.charge(units, bytes, &self.engine.config)?;
         if let Some(job) = self.engine.protocol.receive(&mut self.receiver, message)? {
             if self.inbox.capacity() == 0 {
                 // Nearly always one at a time: room for that one alone.
@@ -110,16 +133,45 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
+    /// Receives a packet of Engine.IO itself.
+    fn control(&mut self, packet: &Packet) -> Result<(), Reason> {
+        match packet {
+            Packet::Pong => {
+                self.heartbeat = Heartbeat::PingAt(Instant::now() + self.engine.config.ping_interval);
+                self.connection.lock().pong_due = None;
+                Ok(())
+            }
+            Packet::Noop => Ok(()),
+            Packet::Close => Err(Reason::TransportClose),
+            // Messages are received elsewhere.
+            Packet::Ping(_) | Packet::Upgrade | Packet::Text(_) | Packet::Binary(_) => {
+                Err(Reason::ParseError)
+            }
+        }
+    }
+
     /// Waits for the other side to close: dropping a socket with unread bytes would reset it, and could take
     /// the last packets from the client.
     fn drain_socket(&mut self, cx: &mut Context<'_>) -> bool {
-        let (Some(socket), Some(Leaving { close_pushed: true, .. })) = (&mut self.socket, &self.leaving)
+        let (Some(socket), Some(Leaving { close_pushed: true, patience, .. })) =
+            (&mut self.socket, &mut self.leaving)
         else {
             return false;
         };
+        if *patience == 0 {
+            // Not a client that takes leave. What it is still told may not arrive.
+            if socket.poll_flush(cx).is_pending() {
+                return false;
+            }
+            self.socket = None;
+            return true;
+        }
         match socket.poll_read(cx) {
             Poll::Pending => false,
-            Poll::Ready(Ok(_)) => true,
+            Poll::Ready(Ok(_)) => {
+                *patience = patience.saturating_sub(socket.take_bytes_read());
+                true
+            }
             Poll::Ready(Err(_)) => {
                 // The answer to the closing may still be unwritten.
                 if socket.poll_flush(cx).is_ready() {

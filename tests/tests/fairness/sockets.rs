@@ -1,0 +1,44 @@
+//! Floods of packets.
+
+use crate::beside::Beside;
+use crate::flood::{PING, Script, TEXT, frame, websocket};
+
+fn sockets(once: Vec<u8>, then: Vec<u8>) -> Script {
+    Script { opening: vec![websocket()], once, then }
+}
+
+fn enters(token: &str) -> Vec<u8> {
+    frame(TEXT, &format!("40/messaging,{{\"token\":\"{token}\"}}"))
+}
+
+#[test]
+fn strangers_whose_sockets_ping() -> anyhow::Result<()> {
+    Beside::new()?.a_flood_of(300, sockets(Vec::new(), frame(PING, "")))
+}
+
+#[test]
+fn strangers_whose_sockets_send_packets_that_mean_nothing() -> anyhow::Result<()> {
+    Beside::new()?.a_flood_of(300, sockets(Vec::new(), frame(TEXT, "6")))
+}
+
+#[test]
+fn a_user_whose_many_sockets_send_unknown_events() -> anyhow::Result<()> {
+    let beside = Beside::new()?;
+    let once = enters(&beside.users.carol.token);
+    beside.a_flood_of(300, sockets(once, frame(TEXT, "42/messaging,[\"nope\",{}]")))
+}
+
+#[test]
+fn a_user_whose_sockets_ping() -> anyhow::Result<()> {
+    let beside = Beside::new()?;
+    let once = enters(&beside.users.carol.token);
+    beside.a_flood_of(300, sockets(once, frame(PING, "")))
+}
+
+#[test]
+fn a_user_whose_socket_enters_and_leaves() -> anyhow::Result<()> {
+    let beside = Beside::new()?;
+    let mut then = enters(&beside.users.carol.token);
+    then.extend(frame(TEXT, "41/messaging,"));
+    beside.a_flood_of(10, sockets(Vec::new(), then))
+}
