@@ -84,16 +84,15 @@ pub fn router_within(
 }
 
 /// Whether the command reads many rows.
-#[expect(clippy::wildcard_enum_match_arm, reason = "whatever else there may be reads few")]
 const fn is_long_read(command: &Command) -> bool {
-    match command {
+    matches!(
+        command,
         Command::ListThreads(_)
-        | Command::PageMessages(_)
-        | Command::FindThread(_)
-        | Command::UnreadAbout(_)
-        | Command::ListSummaries(_) => true,
-        _ => false,
-    }
+            | Command::PageMessages(_)
+            | Command::FindThread(_)
+            | Command::UnreadAbout(_)
+            | Command::ListSummaries(_)
+    )
 }
 
 /// As how many more requests a command counts that passes over threads: an index is walked through for them.
