@@ -248,7 +248,7 @@ impl World {
             Step::Settle { thread, person, upto } => {
                 let notified = vec![(person_at(person).id(), Seq::new(upto))];
                 let (thread, upto) = (self.thread(thread), Seq::new(upto));
-                let due = (index % 2 == 0).then_some(now);
+                let due = index.is_multiple_of(2).then_some(now);
                 self.deciding(settling(NoticesSettled { thread, due, upto, notified }))
             }
             Step::Tell { person, subjects } => self.telling(index, person_at(person), subjects),

@@ -8,7 +8,10 @@
 mod rule;
 mod settle;
 
-use self::rule::{Due, FAILURES_MAX, due, look_again_at, may_be_notified, try_again_at};
+use self::rule::{
+    Due, FAILURES_BESIDE_PRESENT_MAX, FAILURES_MAX, due, look_again_at, may_be_notified, try_again_at,
+    try_again_beside,
+};
 use self::settle::{EndedWindow, Settle};
 use super::Messaging;
 use crate::decision::transact;
@@ -63,7 +66,9 @@ struct Looked {
     unreached: Vec<(UserId, Seq)>,
     /// For whom there was no time.
     untried: Vec<UserId>,
-    /// When to look again at those who are present.
+    /// How many are present and have not read.
+    waiting: usize,
+    /// When to look again at them.
     present_at: Option<Timestamp>,
 }
 
@@ -118,7 +123,9 @@ impl Messaging {
         };
         // So that those who cannot be reached keep nobody waiting who can.
         members.sort_by_key(|member| failing.contains(&member.user));
-        let mut looked = self.look(held.job.id, upto, &members, &messages, reach, round).await;
+        let mut looked = self.look(held.job.id, upto, &members, &messages, reach).await;
+        round.delivered += looked.notified.len();
+        round.waiting += looked.waiting;
         let again = looked.again(now, failing, failures, round);
         match &held.job.work {
             Work::NotifyUnread { .. } => {
@@ -170,7 +177,6 @@ impl Messaging {
         members: &[Member],
         messages: &[Message],
         reach: Reach<'_>,
-        round: &mut Round,
     ) -> Looked {
         let mut looked = Looked::default();
         let began = self.deps().clock.now();
@@ -179,7 +185,7 @@ impl Messaging {
             match due(member, upto, messages, is_here) {
                 Due::Nothing => {}
                 Due::Wait { since } => {
-                    round.waiting += 1;
+                    looked.waiting += 1;
                     let at = look_again_at(began, since);
                     looked.present_at = Some(looked.present_at.map_or(at, |other| other.min(at)));
                 }
@@ -190,10 +196,7 @@ impl Messaging {
                     let (user, thread, upto) = (member.user.clone(), member.thread, newest.seq);
                     let notice = Notice { job, user, thread, unread, newest: newest.id };
                     match reach.delivery.deliver(&notice).await {
-                        Ok(()) => {
-                            round.delivered += 1;
-                            looked.notified.push((notice.user, upto));
-                        }
+                        Ok(()) => looked.notified.push((notice.user, upto)),
                         Err(_) => looked.unreached.push((notice.user, upto)),
                     }
                 }
@@ -242,12 +245,15 @@ impl Looked {
         failures: u32,
         round: &mut Round,
     ) -> Option<Again> {
-        let mut times: Vec<Timestamp> = self.present_at.into_iter().collect();
+        let mut at = self.present_at;
         let mut again = Again { at: now, failing: Vec::new(), failures: 0 };
         if !self.unreached.is_empty() {
             // With somebody who failed for the first time the count begins anew: nobody is given up too soon.
             let is_known = self.unreached.iter().all(|(user, _)| failing.contains(user));
             again.failures = if is_known { failures.saturating_add(1) } else { 1 };
+            if self.present_at.is_some() {
+                again.failures = again.failures.min(FAILURES_BESIDE_PRESENT_MAX.max(failures));
+            }
             if again.failures >= FAILURES_MAX {
                 round.given_up += 1;
                 again.failures = 0;
@@ -255,14 +261,17 @@ impl Looked {
             } else {
                 round.failed += 1;
                 again.failing = self.unreached.drain(..).map(|(user, _)| user).collect();
-                times.push(try_again_at(now, again.failures));
+                at = Some(match self.present_at {
+                    Some(present_at) => try_again_beside(now, present_at, again.failures),
+                    None => try_again_at(now, again.failures),
+                });
             }
         }
         if again.failing.is_empty() && !self.untried.is_empty() {
-            times.push(now);
+            at = Some(now);
         }
         again.failing.extend(self.untried.iter().filter(|user| failing.contains(user)).cloned());
-        again.at = times.into_iter().min()?;
+        again.at = at?;
         Some(again)
     }
 }

@@ -126,3 +126,26 @@ fn a_late_notice_is_about_everything_unread() {
         assert_eq!(post.told(), [(CAROL.id(), 1)]);
     });
 }
+
+/// Somebody to whom deliveries fail is tried at their own pace, however often somebody else is looked at.
+#[test]
+fn who_is_present_makes_nobody_be_given_up_sooner() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB, CAROL]).await.id;
+        // Dates ahead of the clock make the looks at Bob as frequent as they can be.
+        fixture.clock.advance(-24 * 3_600_000);
+        sends(&messaging, ALICE, thread, "one").await;
+        post.refuses.lock().unwrap().insert(CAROL.id());
+        let end = fixture.now().plus_millis(10 * 3_600_000);
+        while fixture.now() < end {
+            let round = worked_off(&fixture, &messaging, &only(&[BOB]), &post).await;
+            assert_eq!(round.given_up, 0);
+            fixture.clock.advance(round.next_at.unwrap().as_millis() - fixture.now().as_millis());
+        }
+        post.refuses.lock().unwrap().clear();
+        fixture.clock.advance(PRESENT_MAX_MS);
+        worked_off(&fixture, &messaging, &only(&[BOB]), &post).await;
+        assert_eq!(post.told(), [(CAROL.id(), 1)]);
+    });
+}

@@ -74,3 +74,12 @@ pub(super) fn try_again_at(now: Timestamp, failures: u32) -> Timestamp {
     let doublings = failures.saturating_sub(1).min(20);
     now.plus_millis(RETRY_MS.start().saturating_mul(1_i64 << doublings).min(*RETRY_MS.end()))
 }
+
+/// How many failures count while somebody is present: after so many, the pause is longer than the rarest look at them.
+pub(super) const FAILURES_BESIDE_PRESENT_MAX: u32 = 7;
+
+/// When to try again where somebody is present too, to be looked at again at `present_at`: at the pace of the tries, so
+/// that presence makes nobody be given up sooner, but not later than the rarest look at who is present.
+pub(super) fn try_again_beside(now: Timestamp, present_at: Timestamp, failures: u32) -> Timestamp {
+    present_at.max(try_again_at(now, failures)).min(now.plus_millis(*PRESENT_MS.end()))
+}
