@@ -3,7 +3,6 @@
 //! What a page cannot know is set by variables, as a reader would; where it shows the port 3000, a free one stands
 //! instead, so that tests may run beside each other. `tests/node/walkthrough.mjs` follows the rest of the page about
 //! moving a campaign system.
-#![expect(clippy::indexing_slicing, reason = "what a JSON value does not have is null")]
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -249,7 +248,7 @@ fn the_page_about_operating_works_as_printed() -> anyhow::Result<()> {
 
     let (database, restored) = (Data::new(Store::Postgres)?, Data::new(Store::Postgres)?);
     // The secret is not copied, and stays where it was.
-    let here = shell.clone().with("DATABASE_URL", database.url()).with("RESTORED_URL", restored.url());
+    let here = shell.with("DATABASE_URL", database.url()).with("RESTORED_URL", restored.url());
     let copied = here.run(page.block("sh", "tidings copy")?)?;
     ensure!(copied.contains("checked: both have"), "{copied}");
     here.run(page.block("sh", "store.migrate")?)?;
