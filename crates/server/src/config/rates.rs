@@ -152,7 +152,7 @@ mod tests {
     #[test]
     fn the_default_of_packets_is_that_of_the_sockets() {
         let (flags, env) = (Flags::new(), Environment::default());
-        let settings = super::read(&mut Source::new(&flags, &env, toml::Table::new())).unwrap();
+        let settings = read(&mut Source::new(&flags, &env, toml::Table::new())).unwrap();
         let mut sockets = tidings_socketio::Config::default();
         settings.limit(&mut sockets);
         assert_eq!(format!("{sockets:?}"), format!("{:?}", tidings_socketio::Config::default()));
