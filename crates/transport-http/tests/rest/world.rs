@@ -108,8 +108,7 @@ impl World {
             ..Deps::on(store.inner.clone(), Arc::clone(&clock), SeededIds::new(5))
         });
         let verifier: Arc<dyn TokenVerifier> = Arc::new(NameVerifier);
-        let host =
-            tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier), &[&DIALECT]);
+        let host = tidings_transport_http::host_router(messaging.clone(), Arc::clone(&verifier), &[&DIALECT]);
         let router = host.merge(tidings_transport_http::router_within(
             &DIALECT,
             messaging,
