@@ -69,12 +69,12 @@ impl fmt::Display for BrokenOff {
 impl std::error::Error for BrokenOff {}
 
 impl Answering {
-    /// The answer to what the route's command came to. `reading`: the leave to read that it took, which is kept until
-    /// there is room for the answer, so that a user has one large answer at a time that is not counted yet.
+    /// The answer to what the route's command came to. `begun` is the leave to begin that a long read took; it is kept
+    /// until there is room for the answer.
     pub(crate) async fn respond(
         self,
         mut result: Result<Outcome, CommandError>,
-        reading: Option<OwnedSemaphorePermit>,
+        begun: Option<OwnedSemaphorePermit>,
     ) -> Result<Response, Failed> {
         let reply = (self.route.encode)(&self.actor, result.as_ref());
         let rest = result.as_mut().ok().and_then(Outcome::take_rest);
@@ -83,7 +83,7 @@ impl Answering {
         match (reply.pieces, rest) {
             (Some(pieces), Some(rest)) => {
                 let room = self.place.in_flight().room(WHOLE_BYTES + PIECE_BYTES, None).await?;
-                drop(reading);
+                drop(begun);
                 self.in_pieces(reply, pieces, rest, room).await
             }
             (_, _) => self.whole(reply, None).await,

@@ -50,7 +50,7 @@ pub struct InFlight(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limits: InFlightLimits,
-    users: Mutex<HashMap<UserId, Arc<Gate>>>,
+    users: Mutex<HashMap<UserId, Entered>>,
     /// A permit for each byte.
     bytes: Arc<Semaphore>,
     bytes_max: u32,
@@ -58,10 +58,32 @@ struct Shared {
     refused_of_all: Counter,
 }
 
+/// A user with requests in flight.
+#[derive(Debug)]
+struct Entered {
+    gate: Arc<Gate>,
+    /// How many places there are. The last one to be given back removes the user.
+    places: usize,
+}
+
+/// What is waited for on a user's behalf, always in this order: a request, to begin, room for bytes, a read. A read
+/// waits for nothing more, so that none of them waits in a circle.
 #[derive(Debug)]
 struct Gate {
     requests: Arc<Semaphore>,
+    begins: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn new(limits: &InFlightLimits) -> Self {
+        let semaphore = |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
+        Self {
+            requests: semaphore(limits.requests_per_user),
+            begins: semaphore(limits.reads_per_user),
+            reads: semaphore(limits.reads_per_user),
+        }
+    }
 }
 
 impl Default for InFlight {
@@ -89,20 +111,18 @@ impl InFlight {
 
     /// A place for a request of a user, once there is one.
     pub(crate) async fn enter(&self, user: &UserId) -> Result<Place, Failed> {
-        let limits = &self.0.limits;
         let gate = {
             let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-            let gate = || {
-                let semaphore =
-                    |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-                Arc::new(Gate {
-                    requests: semaphore(limits.requests_per_user),
-                    reads: semaphore(limits.reads_per_user),
-                })
-            };
-            match users.get(user) {
-                Some(gate) => Arc::clone(gate),
-                None => Arc::clone(users.entry(user.clone()).or_insert_with(gate)),
+            match users.get_mut(user) {
+                Some(entered) => {
+                    entered.places = entered.places.saturating_add(1);
+                    Arc::clone(&entered.gate)
+                }
+                None => {
+                    let gate = Arc::new(Gate::new(&self.0.limits));
+                    users.insert(user.clone(), Entered { gate: Arc::clone(&gate), places: 1 });
+                    gate
+                }
             }
         };
         // Made before the wait, so that whoever goes away meanwhile leaves no gate behind.
@@ -158,7 +178,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Leave to read a list or a page from the store.
+    /// Leave to begin an answer that reads a list or a page: taken before its first read, and kept until there is room
+    /// for it, so that a user has one large answer at a time that is not counted yet.
+    pub(crate) async fn begin(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        self.all.of_user(&self.gate.begins).await
+    }
+
+    /// Leave to read a list or a page from the store, given back once it is read.
     pub(crate) async fn read(&self) -> Result<OwnedSemaphorePermit, Failed> {
         self.all.of_user(&self.gate.reads).await
     }
@@ -172,15 +198,19 @@ impl Drop for Place {
     fn drop(&mut self) {
         drop(self.request.take());
         let mut users = self.all.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map's own and this one: nobody else is at the gate, and nobody can come while the map is locked.
-        if Arc::strong_count(&self.gate) == 2 {
-            users.remove(&self.user);
+        if let Some(entered) = users.get_mut(&self.user) {
+            entered.places = entered.places.saturating_sub(1);
+            if entered.places == 0 {
+                users.remove(&self.user);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn limits() -> InFlightLimits {
@@ -203,6 +233,33 @@ mod tests {
         drop(third.read().await.unwrap());
         drop((second, third));
         assert!(all.0.users.lock().unwrap().is_empty());
+    }
+
+    /// Requests of a user that end at the same moment leave nothing behind.
+    #[tokio::test]
+    async fn places_given_back_at_once_leave_no_gate() {
+        let all = InFlight::new(limits());
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for n in 0..20_000 {
+            let user = format!("user-{n}").parse().unwrap();
+            first.push(all.enter(&user).await.unwrap());
+            second.push(all.enter(&user).await.unwrap());
+        }
+        let met = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for places in [first, second] {
+                scope.spawn(|| {
+                    for (n, place) in places.into_iter().enumerate() {
+                        met.fetch_add(1, Ordering::SeqCst);
+                        while met.load(Ordering::SeqCst) < 2 * (n + 1) {
+                            std::thread::yield_now();
+                        }
+                        drop(place);
+                    }
+                });
+            }
+        });
+        assert_eq!(all.0.users.lock().unwrap().len(), 0);
     }
 
     #[tokio::test(start_paused = true)]
