@@ -100,6 +100,7 @@ macro_rules! store_contract {
             messages: [
                 pages_go_both_ways
                 a_page_ends_with_the_text_that_is_one_too_many
+                a_page_of_short_and_long_texts_is_whole
                 edits_and_tombstones_keep_their_place
                 every_field_of_a_message_round_trips
                 any_text_round_trips
