@@ -44,6 +44,8 @@ struct Written {
     pieces: Pieces,
     /// None when all has been read.
     rest: Option<Rest>,
+    /// For what the rest takes in memory.
+    rest_room: Room,
     has_items: bool,
     bytes: usize,
 }
@@ -82,7 +84,8 @@ impl Answering {
         drop(result);
         match (reply.pieces, rest) {
             (Some(pieces), Some(rest)) => {
-                let room = self.place.in_flight().room(WHOLE_BYTES + PIECE_BYTES, None).await?;
+                let bytes = rest.bytes().saturating_add(WHOLE_BYTES + PIECE_BYTES);
+                let room = self.place.in_flight().room(bytes, None).await?;
                 drop(begun);
                 self.in_pieces(reply, pieces, rest, room).await
             }
@@ -115,7 +118,8 @@ impl Answering {
         text.push_str(pieces.start);
         text.push_str(&first);
         let bytes = text.len();
-        let mut written = Written { by: self, pieces, rest: Some(rest), has_items: !first.is_empty(), bytes };
+        let (rest_room, has_items) = (room.split_off(WHOLE_BYTES + PIECE_BYTES), !first.is_empty());
+        let mut written = Written { by: self, pieces, rest: Some(rest), rest_room, has_items, bytes };
         while text.len() < WHOLE_BYTES && written.rest.is_some() {
             let piece = written.next().await;
             match piece {
@@ -192,6 +196,7 @@ impl Written {
         if self.rest.is_none() {
             text.push_str(self.pieces.end);
         }
+        self.rest_room.shrink(self.rest.as_ref().map_or(0, Rest::bytes));
         self.bytes = self.bytes.saturating_add(text.len());
         Ok(text)
     }

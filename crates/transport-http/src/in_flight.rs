@@ -142,7 +142,7 @@ impl InFlight {
     pub(crate) async fn room(&self, bytes: usize, wait_max: Option<Duration>) -> Result<Room, Failed> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.0.bytes_max);
         let wait_max = wait_max.unwrap_or(self.0.limits.wait_max);
-        permits(&self.0.bytes, bytes, wait_max).await.map(Room).ok_or_else(|| {
+        permits(&self.0.bytes, bytes, wait_max).await.map(|permit| Room(Some(permit))).ok_or_else(|| {
             self.0.refused_of_all.increment(1);
             Failed::Busy
         })
@@ -159,12 +159,18 @@ async fn permits(semaphore: &Arc<Semaphore>, count: u32, wait_max: Duration) -> 
 
 /// Room for bytes of an answer; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Room(OwnedSemaphorePermit);
+pub(crate) struct Room(Option<OwnedSemaphorePermit>);
 
 impl Room {
+    /// Keeps so many bytes, and gives the others, if there are any.
+    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+        let permit = self.0.as_mut();
+        Self(permit.and_then(|permit| permit.split(permit.num_permits().saturating_sub(at))))
+    }
+
     /// Gives back what is more than so many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
-        drop(self.0.split(self.0.num_permits().saturating_sub(bytes)));
+        drop(self.split_off(bytes));
     }
 }
 
@@ -270,7 +276,11 @@ mod tests {
         most.shrink(60);
         let other = all.room(40, None).await.unwrap();
         assert!(matches!(all.room(1, None).await, Err(Failed::Busy)));
-        drop((most, other));
+        let part = most.split_off(50);
+        drop(most);
+        let most = all.room(50, None).await.unwrap();
+        assert!(matches!(all.room(1, None).await, Err(Failed::Busy)));
+        drop((most, other, part));
         drop(all.room(100, None).await.unwrap());
     }
 }
