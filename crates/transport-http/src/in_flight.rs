@@ -25,8 +25,9 @@ pub struct InFlightLimits {
     /// The most of these that read a list or a page from the store at once; more wait in the same way. With as many as
     /// the machine has cores, or the store connections for reading, one user is in everybody's way. Default 1.
     pub reads_per_user: usize,
-    /// The most bytes of answers of all users that clients have not taken yet. Answers that find no room wait for up to
-    /// `wait_max`, and are then 503. Short answers are not counted. Default 64 MiB.
+    /// The most bytes of answers of all users that clients have not taken yet, with what is kept to go on with them.
+    /// Answers that find no room wait for up to `wait_max`, and are then 503. Short answers are not counted. Default
+    /// 64 MiB.
     pub answer_bytes: usize,
     /// How long a request waits for the others. Default 5 s.
     pub wait_max: Duration,

@@ -112,6 +112,26 @@ async fn an_answer_with_room_waits_for_no_request_without() {
     drop(other);
 }
 
+/// What a list keeps for its next pieces takes room for as long as the client takes.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_list_takes_room() {
+    // An answer begins with this much, and as much again as is left of its list, which is more than 150 kB here.
+    let begun = (256 + 768) * 1024;
+    let world = World::bounded(Unlimited, limits(|limits| limits.answer_bytes = begun + 150_000));
+    let path = large(&world, 20).await;
+    for _ in 0..300 {
+        let thread = world.thread().await;
+        world.sends(ALICE, thread, &"\u{1}".repeat(600)).await;
+    }
+    let mut frames = begins(&world, ALICE, "/messaging/threads").await.into_body().into_data_stream();
+    drop(frames.next().await.expect("a piece").expect("a piece"));
+    assert_eq!(begins(&world, BOB, &path).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    while let Some(frame) = frames.next().await {
+        drop(frame.expect("a piece"));
+    }
+    assert_eq!(begins(&world, BOB, &path).await.status(), StatusCode::OK);
+}
+
 /// Counts how many requests everybody has made, and lets them.
 #[derive(Debug, Clone, Default)]
 struct Counting(Arc<AtomicUsize>);
