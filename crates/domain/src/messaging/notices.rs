@@ -7,20 +7,19 @@
 
 mod rule;
 mod settle;
+mod unread;
 
 use self::rule::{
-    Due, FAILURES_BESIDE_PRESENT_MAX, FAILURES_MAX, due, look_again_at, may_be_notified, try_again_at,
-    try_again_beside,
+    FAILURES_BESIDE_PRESENT_MAX, FAILURES_MAX, due, look_again_at, try_again_at, try_again_beside,
 };
 use self::settle::{EndedWindow, Settle};
+use self::unread::Found;
 use super::Messaging;
 use crate::decision::transact;
 use crate::error::StoreError;
 use crate::id::{JobId, UserId};
 use crate::job::{ClaimedJob, Job, Notice, Work};
-use crate::member::Member;
-use crate::message::Message;
-use crate::page::{MessagePage, PageEnd, PageLimit};
+use crate::page::PageLimit;
 use crate::ports::{Attendance, NoticeDelivery};
 use crate::seq::Seq;
 use crate::thread::Thread;
@@ -110,26 +109,27 @@ impl Messaging {
     async fn work(&self, held: &ClaimedJob, reach: Reach<'_>, round: &mut Round) -> Result<(), StoreError> {
         let jobs = &self.deps().jobs;
         let now = self.deps().clock.now();
-        let read = self.to_look_at(&held.job.work, now).await;
+        let read = self.to_look_at(&held.job.work, now, reach.attendance).await;
         let Ok(found) = read else {
             round.failed += 1;
             return jobs.retry_job(held, try_again_at(now, held.attempts), held.job.work.clone()).await;
         };
         // A later job has taken its place, or a crash came between its work and its end.
-        let Some((thread, mut members, messages)) = found else { return jobs.finish_job(held).await };
-        let (upto, failing, failures) = match &held.job.work {
-            Work::NotifyUnread { .. } => (thread.last_seq, &[][..], 0),
-            Work::NotifyAgain { upto, failing, failures, .. } => (*upto, &failing[..], *failures),
+        let Some(mut found) = found else { return jobs.finish_job(held).await };
+        let (failing, failures) = match &held.job.work {
+            Work::NotifyUnread { .. } => (&[][..], 0),
+            Work::NotifyAgain { failing, failures, .. } => (&failing[..], *failures),
         };
         // So that those who cannot be reached keep nobody waiting who can.
-        members.sort_by_key(|member| failing.contains(&member.user));
-        let mut looked = self.look(held.job.id, upto, &members, &messages, reach).await;
+        found.away.sort_by_key(|member| failing.contains(&member.user));
+        let mut looked = self.look(held.job.id, &found, reach).await;
+        let thread = &found.thread;
         round.delivered += looked.notified.len();
         round.waiting += looked.waiting;
         let again = looked.again(now, failing, failures, round);
         match &held.job.work {
             Work::NotifyUnread { .. } => {
-                self.end_window(&thread, now, looked.notified, again).await?;
+                self.end_window(thread, now, looked.notified, again).await?;
                 jobs.finish_job(held).await
             }
             Work::NotifyAgain { .. } => {
@@ -138,70 +138,37 @@ impl Messaging {
                     transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)?;
                 }
                 match again {
-                    Some(again) => jobs.retry_job(held, again.at, again.work(thread.id, upto)).await,
+                    Some(again) => jobs.retry_job(held, again.at, again.work(thread.id, found.upto)).await,
                     None => jobs.finish_job(held).await,
                 }
             }
         }
     }
 
-    /// The thread of a job with its members and newest messages, unless there is nothing to do.
-    async fn to_look_at(
-        &self,
-        work: &Work,
-        now: Timestamp,
-    ) -> Result<Option<(Thread, Vec<Member>, Vec<Message>)>, StoreError> {
-        let Some((thread, mut members)) = self.roster(work.thread()).await? else { return Ok(None) };
-        let (is_due, upto) = match work {
-            Work::NotifyUnread { .. } => (thread.notice_due.is_some_and(|due| due <= now), thread.last_seq),
-            Work::NotifyAgain { upto, .. } => (thread.notice_upto == *upto, *upto),
-        };
-        if !is_due {
-            return Ok(None);
-        }
-        members.retain(|member| may_be_notified(member) && member.unnotified_above() < upto);
-        let Some(after) = members.iter().map(Member::unnotified_above).min() else {
-            return Ok(Some((thread, members, Vec::new())));
-        };
-        let before = Some(thread.last_seq.next());
-        let page = MessagePage { after, before, from: PageEnd::Newest, limit: PageLimit::MAX };
-        let messages = self.deps().messages.page(thread.id, &page).await?;
-        Ok(Some((thread, members, messages)))
-    }
-
     /// Notifies whom it can. One recipient's failure is not the others'.
-    async fn look(
-        &self,
-        job: JobId,
-        upto: Seq,
-        members: &[Member],
-        messages: &[Message],
-        reach: Reach<'_>,
-    ) -> Looked {
-        let mut looked = Looked::default();
+    async fn look(&self, job: JobId, found: &Found, reach: Reach<'_>) -> Looked {
+        let mut looked = Looked { waiting: found.waiting, ..Looked::default() };
         let began = self.deps().clock.now();
-        for member in members {
-            let is_here = reach.attendance.is_here(&member.user);
-            match due(member, upto, messages, is_here) {
-                Due::Nothing => {}
-                Due::Wait { since } => {
-                    looked.waiting += 1;
-                    let at = look_again_at(began, since);
-                    looked.present_at = Some(looked.present_at.map_or(at, |other| other.min(at)));
-                }
-                Due::Notify { .. } if looked.tried() >= LOOK_DELIVERIES || self.is_past(began, LOOK_MS) => {
-                    looked.untried.push(member.user.clone());
-                }
-                Due::Notify { unread, newest } => {
-                    let (user, thread, upto) = (member.user.clone(), member.thread, newest.seq);
-                    let notice = Notice { job, user, thread, unread, newest: newest.id };
-                    match reach.delivery.deliver(&notice).await {
-                        Ok(()) => looked.notified.push((notice.user, upto)),
-                        Err(_) => looked.unreached.push((notice.user, upto)),
-                    }
-                }
+        for member in &found.away {
+            let Some(unread) = due(member, found.upto, &found.written) else { continue };
+            if looked.tried() >= LOOK_DELIVERIES || self.is_past(began, LOOK_MS) {
+                looked.untried.push(member.user.clone());
+                continue;
+            }
+            // They may have come while others were notified.
+            if reach.attendance.is_here(&member.user) {
+                looked.waiting += 1;
+                continue;
+            }
+            let (user, thread) = (member.user.clone(), member.thread);
+            let notice = Notice { job, user, thread, unread: unread.count, newest: unread.newest };
+            match reach.delivery.deliver(&notice).await {
+                Ok(()) => looked.notified.push((notice.user, unread.upto)),
+                Err(_) => looked.unreached.push((notice.user, unread.upto)),
             }
         }
+        let is_waiting = looked.waiting > 0;
+        looked.present_at = is_waiting.then(|| look_again_at(began, found.thread.last_message_at));
         looked
     }
 
@@ -262,7 +229,7 @@ impl Looked {
                 round.failed += 1;
                 again.failing = self.unreached.drain(..).map(|(user, _)| user).collect();
                 at = Some(match self.present_at {
-                    Some(present_at) => try_again_beside(now, present_at, again.failures),
+                    Some(_) => try_again_beside(now, again.failures),
                     None => try_again_at(now, again.failures),
                 });
             }
