@@ -38,6 +38,13 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it is done only when no window has ended: see
+    /// [`claim_jobs`](crate::ports::JobRepository::claim_jobs).
+    #[must_use]
+    pub const fn is_repeated(&self) -> bool {
+        matches!(self, Self::NotifyAgain { .. })
+    }
+
     /// The thread that it is about.
     #[must_use]
     pub const fn thread(&self) -> ThreadId {

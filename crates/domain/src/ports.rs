@@ -146,8 +146,11 @@ pub trait SummaryRepository: Send + Sync + fmt::Debug {
 /// them.
 #[async_trait]
 pub trait JobRepository: Send + Sync + fmt::Debug {
-    /// Takes up to `limit` jobs that are due at `now` and that nobody holds, earliest first, and holds them until
-    /// `lease_until`. A runner that dies leaves them to others then.
+    /// Takes up to `limit` jobs that are due at `now` and that nobody holds, and holds them until `lease_until`. A runner
+    /// that dies leaves them to others then.
+    ///
+    /// Windows that end ([`Work::NotifyUnread`]) come before everything else, so that no new notice waits behind looks
+    /// that are repeated; of each sort the earliest comes first, between equals the one with the smaller id.
     ///
     /// # Errors
     /// [`StoreError`].
