@@ -76,6 +76,17 @@ pub struct NoticesSettled {
     pub notified: Vec<(UserId, Seq)>,
 }
 
+/// A notice that waits because its user is present and may read any moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub thread: ThreadId,
+    /// The job that looks again, perhaps hours later.
+    pub job: JobId,
+}
+
 /// What somebody who is away is notified of: that there is something to read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {

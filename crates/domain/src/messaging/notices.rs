@@ -9,16 +9,14 @@ mod rule;
 mod settle;
 mod unread;
 
-use self::rule::{
-    FAILURES_BESIDE_PRESENT_MAX, FAILURES_MAX, due, look_again_at, try_again_at, try_again_beside,
-};
+use self::rule::{FAILURES_MAX, due, look_again_at, try_again_at};
 use self::settle::{EndedWindow, Settle};
 use self::unread::Found;
 use super::Messaging;
 use crate::decision::transact;
 use crate::error::StoreError;
-use crate::id::{JobId, UserId};
-use crate::job::{ClaimedJob, Job, Notice, Work};
+use crate::id::{JobId, ThreadId, UserId};
+use crate::job::{ClaimedJob, Job, Notice, Waiting, Work};
 use crate::page::PageLimit;
 use crate::ports::{Attendance, NoticeDelivery};
 use crate::seq::Seq;
@@ -65,8 +63,8 @@ struct Looked {
     unreached: Vec<(UserId, Seq)>,
     /// For whom there was no time.
     untried: Vec<UserId>,
-    /// How many are present and have not read.
-    waiting: usize,
+    /// Who is present and has not read.
+    waiting: Vec<UserId>,
     /// When to look again at them.
     present_at: Option<Timestamp>,
 }
@@ -101,8 +99,31 @@ impl Messaging {
             let Some(held) = claimed.into_iter().next() else { break };
             self.work(&held, Reach { attendance, delivery }, &mut round).await?;
         }
-        round.next_at = jobs.next_job_at().await?;
+        let gone = attendance.gone(ROUND_JOBS);
+        let are_more_gone = gone.len() == ROUND_JOBS;
+        for waiting in gone {
+            self.look_at_leaver(&waiting, Reach { attendance, delivery }, &mut round).await?;
+        }
+        round.next_at =
+            if are_more_gone { Some(self.deps().clock.now()) } else { jobs.next_job_at().await? };
         Ok(round)
+    }
+
+    /// Notifies somebody who was present and is gone, without waiting for the job that looks at them later. It is not held:
+    /// if another runner does it at the same time, the notice is delivered twice, with the same job.
+    async fn look_at_leaver(
+        &self,
+        waiting: &Waiting,
+        reach: Reach<'_>,
+        round: &mut Round,
+    ) -> Result<(), StoreError> {
+        let Some(found) = self.to_look_at_one(waiting, reach.attendance).await? else { return Ok(()) };
+        let looked = self.look(waiting.job, &found, reach).await;
+        looked.wait(waiting.thread, waiting.job, reach.attendance);
+        round.delivered += looked.notified.len();
+        // The job is the other try.
+        round.failed += looked.unreached.len();
+        self.note(waiting.thread, looked.notified).await
     }
 
     /// Does a job.
@@ -125,18 +146,25 @@ impl Messaging {
         let mut looked = self.look(held.job.id, &found, reach).await;
         let thread = &found.thread;
         round.delivered += looked.notified.len();
-        round.waiting += looked.waiting;
+        round.waiting += looked.waiting.len();
         let again = looked.again(now, failing, failures, round);
         match &held.job.work {
             Work::NotifyUnread { .. } => {
-                self.end_window(thread, now, looked.notified, again).await?;
+                let again = again.map(|again| Job {
+                    id: self.job_id(now),
+                    due_at: again.at,
+                    work: again.work(thread.id, found.upto),
+                });
+                let waiting_for = again.as_ref().map(|again| again.id);
+                self.end_window(thread, now, std::mem::take(&mut looked.notified), again).await?;
+                if let Some(job) = waiting_for {
+                    looked.wait(thread.id, job, reach.attendance);
+                }
                 jobs.finish_job(held).await
             }
             Work::NotifyAgain { .. } => {
-                if !looked.notified.is_empty() {
-                    let settle = Settle { thread: thread.id, notified: looked.notified, window: None };
-                    transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)?;
-                }
+                looked.wait(thread.id, held.job.id, reach.attendance);
+                self.note(thread.id, looked.notified).await?;
                 match again {
                     Some(again) => jobs.retry_job(held, again.at, again.work(thread.id, found.upto)).await,
                     None => jobs.finish_job(held).await,
@@ -147,7 +175,7 @@ impl Messaging {
 
     /// Notifies whom it can. One recipient's failure is not the others'.
     async fn look(&self, job: JobId, found: &Found, reach: Reach<'_>) -> Looked {
-        let mut looked = Looked { waiting: found.waiting, ..Looked::default() };
+        let mut looked = Looked { waiting: found.waiting.clone(), ..Looked::default() };
         let began = self.deps().clock.now();
         for member in &found.away {
             let Some(unread) = due(member, found.upto, &found.written) else { continue };
@@ -157,7 +185,7 @@ impl Messaging {
             }
             // They may have come while others were notified.
             if reach.attendance.is_here(&member.user) {
-                looked.waiting += 1;
+                looked.waiting.push(member.user.clone());
                 continue;
             }
             let (user, thread) = (member.user.clone(), member.thread);
@@ -167,7 +195,7 @@ impl Messaging {
                 Err(_) => looked.unreached.push((notice.user, unread.upto)),
             }
         }
-        let is_waiting = looked.waiting > 0;
+        let is_waiting = !looked.waiting.is_empty();
         looked.present_at = is_waiting.then(|| look_again_at(began, found.thread.last_message_at));
         looked
     }
@@ -176,18 +204,29 @@ impl Messaging {
         self.deps().clock.now() >= began.plus_millis(millis)
     }
 
+    fn job_id(&self, now: Timestamp) -> JobId {
+        JobId::from_uuid(self.deps().ids.uuid_v7(now))
+    }
+
+    /// Stores who was notified.
+    async fn note(&self, thread: ThreadId, notified: Vec<(UserId, Seq)>) -> Result<(), StoreError> {
+        if notified.is_empty() {
+            return Ok(());
+        }
+        let settle = Settle { thread, notified, window: None };
+        transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)
+    }
+
     async fn end_window(
         &self,
         thread: &Thread,
         now: Timestamp,
         notified: Vec<(UserId, Seq)>,
-        again: Option<Again>,
+        again: Option<Job>,
     ) -> Result<(), StoreError> {
-        let id = || JobId::from_uuid(self.deps().ids.uuid_v7(now));
         let seen = thread.last_seq;
-        let again = again.map(|again| Job { id: id(), due_at: again.at, work: again.work(thread.id, seen) });
         let due_at = now.plus_millis(self.deps().settings.notice_after_ms.unwrap_or_default());
-        let next = Job { id: id(), due_at, work: Work::NotifyUnread { thread: thread.id } };
+        let next = Job { id: self.job_id(now), due_at, work: Work::NotifyUnread { thread: thread.id } };
         let window = EndedWindow { at: now, seen, again, next };
         let settle = Settle { thread: thread.id, notified, window: Some(window) };
         transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)
@@ -201,6 +240,13 @@ fn mistaken(error: crate::snapshot::NotInScope) -> StoreError {
 impl Looked {
     const fn tried(&self) -> usize {
         self.notified.len() + self.unreached.len()
+    }
+
+    /// Has those remembered who are present, to be looked at when they go.
+    fn wait(&self, thread: ThreadId, job: JobId, attendance: &dyn Attendance) {
+        for user in &self.waiting {
+            attendance.waits(Waiting { user: user.clone(), thread, job });
+        }
     }
 
     /// What is left to do, given to whom deliveries failed before and how often. Those to whom they failed too often are
@@ -218,9 +264,6 @@ impl Looked {
             // With somebody who failed for the first time the count begins anew: nobody is given up too soon.
             let is_known = self.unreached.iter().all(|(user, _)| failing.contains(user));
             again.failures = if is_known { failures.saturating_add(1) } else { 1 };
-            if self.present_at.is_some() {
-                again.failures = again.failures.min(FAILURES_BESIDE_PRESENT_MAX.max(failures));
-            }
             if again.failures >= FAILURES_MAX {
                 round.given_up += 1;
                 again.failures = 0;
@@ -228,10 +271,8 @@ impl Looked {
             } else {
                 round.failed += 1;
                 again.failing = self.unreached.drain(..).map(|(user, _)| user).collect();
-                at = Some(match self.present_at {
-                    Some(_) => try_again_beside(now, again.failures),
-                    None => try_again_at(now, again.failures),
-                });
+                // Not sooner for those who are present: tries come at their own pace, and count at it.
+                at = Some(try_again_at(now, again.failures));
             }
         }
         if again.failing.is_empty() && !self.untried.is_empty() {
@@ -244,7 +285,7 @@ impl Looked {
 }
 
 impl Again {
-    fn work(self, thread: crate::id::ThreadId, upto: Seq) -> Work {
+    fn work(self, thread: ThreadId, upto: Seq) -> Work {
         Work::NotifyAgain { thread, upto, failing: self.failing, failures: self.failures }
     }
 }

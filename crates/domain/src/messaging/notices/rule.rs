@@ -14,9 +14,9 @@ const RETRY_MS: RangeInclusive<i64> = 5_000..=3_600_000;
 pub(super) const FAILURES_MAX: u32 = 20;
 
 /// How long until a thread is looked at again where members are present who have not read: half as long as nothing was
-/// written in it, within these limits, in milliseconds. Who disconnects without having read is notified within the upper
-/// limit, and a thread that stays unread costs a look each time that it has passed.
-const PRESENT_MS: RangeInclusive<i64> = 15_000..=1_800_000;
+/// written in it, within these limits, in milliseconds. When they go, they are looked at then; this is for when that was
+/// forgotten. The upper limit is not below that of [`RETRY_MS`], so that a try for somebody else is never too late for them.
+const PRESENT_MS: RangeInclusive<i64> = 15_000..=7_200_000;
 
 /// What a notice needs to know of a message that it counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -82,13 +82,4 @@ pub(super) fn look_again_at(now: Timestamp, since: Timestamp) -> Timestamp {
 pub(super) fn try_again_at(now: Timestamp, failures: u32) -> Timestamp {
     let doublings = failures.saturating_sub(1).min(20);
     now.plus_millis(RETRY_MS.start().saturating_mul(1_i64 << doublings).min(*RETRY_MS.end()))
-}
-
-/// How many failures count while somebody is present: after so many, the pause is longer than the rarest look at them.
-pub(super) const FAILURES_BESIDE_PRESENT_MAX: u32 = 10;
-
-/// When to try again where somebody is present too: at the pace of the tries, so that presence makes nobody be given up
-/// sooner, but not later than the rarest look at who is present.
-pub(super) fn try_again_beside(now: Timestamp, failures: u32) -> Timestamp {
-    try_again_at(now, failures).min(now.plus_millis(*PRESENT_MS.end()))
 }

@@ -2,8 +2,8 @@
 
 use super::rule::{Written, may_be_notified, waits};
 use crate::error::StoreError;
-use crate::id::ThreadId;
-use crate::job::Work;
+use crate::id::{ThreadId, UserId};
+use crate::job::{Waiting, Work};
 use crate::member::Member;
 use crate::messaging::Messaging;
 use crate::page::{MessagePage, PAGE_ROWS_MAX, PageEnd, PageLimit};
@@ -24,8 +24,8 @@ pub(super) struct Found {
     pub(super) thread: Thread,
     /// Up to where windows have ended.
     pub(super) upto: Seq,
-    /// How many members are present and have not read.
-    pub(super) waiting: usize,
+    /// Who is present and has not read.
+    pub(super) waiting: Vec<UserId>,
     /// The others who have not read.
     pub(super) away: Vec<Member>,
     /// The newest messages that those have not read, oldest first, at most [`PAGE_ROWS_MAX`].
@@ -49,19 +49,49 @@ impl Messaging {
             return Ok(None);
         }
         members.retain(|member| may_be_notified(member) && member.unnotified_above() < upto);
-        let (here, away): (Vec<_>, Vec<_>) =
-            members.into_iter().partition(|member| attendance.is_here(&member.user));
-        let waiting = self.count_waiting(thread.id, upto, &here).await?;
-        let written = self.written(&thread, &away).await?;
-        Ok(Some(Found { thread, upto, waiting, away, written }))
+        self.found(thread, upto, members, attendance).await.map(Some)
     }
 
-    async fn count_waiting(&self, thread: ThreadId, upto: Seq, here: &[Member]) -> Result<usize, StoreError> {
-        let Some(after) = here.iter().map(Member::unnotified_above).min() else { return Ok(0) };
+    /// What there is to do for one member of a thread, in which windows have ended.
+    pub(super) async fn to_look_at_one(
+        &self,
+        waiting: &Waiting,
+        attendance: &dyn Attendance,
+    ) -> Result<Option<Found>, StoreError> {
+        let Some((thread, mut members)) = self.roster(waiting.thread).await? else { return Ok(None) };
+        let upto = thread.notice_upto;
+        members.retain(|member| {
+            member.user == waiting.user && may_be_notified(member) && member.unnotified_above() < upto
+        });
+        self.found(thread, upto, members, attendance).await.map(Some)
+    }
+
+    async fn found(
+        &self,
+        thread: Thread,
+        upto: Seq,
+        members: Vec<Member>,
+        attendance: &dyn Attendance,
+    ) -> Result<Found, StoreError> {
+        let (here, away): (Vec<_>, Vec<_>) =
+            members.into_iter().partition(|member| attendance.is_here(&member.user));
+        let waiting = self.waiting(thread.id, upto, here).await?;
+        let written = self.written(&thread, &away).await?;
+        Ok(Found { thread, upto, waiting, away, written })
+    }
+
+    async fn waiting(
+        &self,
+        thread: ThreadId,
+        upto: Seq,
+        here: Vec<Member>,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let Some(after) = here.iter().map(Member::unnotified_above).min() else { return Ok(Vec::new()) };
         let limit = PageLimit::clamped(OLDEST_ROWS).with_text_bytes(OLDEST_TEXT_BYTES);
         let page = MessagePage { after, before: Some(upto.next()), from: PageEnd::Oldest, limit };
         let oldest = self.deps().messages.page(thread, &page).await?;
-        Ok(here.iter().filter(|member| waits(member, upto, &oldest)).count())
+        let waiting = here.into_iter().filter(|member| waits(member, upto, &oldest));
+        Ok(waiting.map(|member| member.user).collect())
     }
 
     async fn written(&self, thread: &Thread, away: &[Member]) -> Result<Vec<Written>, StoreError> {
