@@ -150,6 +150,7 @@ macro_rules! store_contract {
                 a_job_alone_is_no_commit
                 no_commit_no_job
                 due_jobs_are_claimed_earliest_first
+                windows_are_claimed_before_what_is_repeated
                 a_lease_holds_and_ends
                 jobs_are_finished_and_given_back
                 no_two_hold_a_job
