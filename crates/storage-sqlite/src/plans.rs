@@ -20,7 +20,7 @@ async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String>
 
 /// What a plan may walk through: the JSON of its arguments, and what is made of them on the way.
 fn is_small_scan(step: &str) -> bool {
-    let small = ["j", "jsonb_each", "c", "half", "h", "meta", "sized", "above"];
+    let small = ["j", "jsonb_each", "c", "half", "h", "meta", "sized", "above", "own", "side"];
     step == "SCAN CONSTANT ROW"
         // What a window function runs over: the lengths of a page's texts.
         || step.starts_with("SCAN (subquery-")

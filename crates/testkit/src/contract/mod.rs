@@ -122,6 +122,7 @@ macro_rules! store_contract {
             about: [
                 unread_is_summed_over_all_of_a_list
                 the_latest_thread_about_an_object_is_found
+                a_busy_object_hides_nothing
             ]
             feed: [
                 a_feed_gives_what_changed
