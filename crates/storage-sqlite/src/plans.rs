@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::config::SqliteConfig;
-use crate::{about, directory, jobs, list, load, open, read, transfer, write};
+use crate::{about, directory, jobs, list, load, open, pages, read, transfer, write};
 
 /// Each single statement of a script, without comments.
 fn statements(script: &str) -> Vec<String> {
@@ -37,6 +37,7 @@ fn no_statement_walks_through_a_table() {
         let mut connection = open::writer(&config).await.expect("a new file opens");
         let scripts = [
             read::STATEMENTS,
+            pages::STATEMENTS,
             list::STATEMENTS,
             about::STATEMENTS,
             directory::STATEMENTS,

@@ -248,11 +248,9 @@ pub(crate) struct MessageRow {
 }
 
 impl MessageRow {
-    /// Whether a page has room for the text; the one that uses up the last of it may be longer.
-    pub(crate) fn takes_room(&self, room: &mut i64) -> bool {
-        let is_left = *room > 0;
-        *room = room.saturating_sub(i64::try_from(self.body.len()).unwrap_or(i64::MAX));
-        is_left
+    /// How many bytes its text has.
+    pub(crate) fn text_bytes(&self) -> i64 {
+        i64::try_from(self.body.len()).unwrap_or(i64::MAX)
     }
 
     pub(crate) fn message(&self) -> Result<Message, StoreError> {

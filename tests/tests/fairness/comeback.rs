@@ -80,7 +80,6 @@ fn come_back(address: SocketAddr, users: &[User]) -> anyhow::Result<usize> {
     })?;
     let connected: usize = sockets.iter().map(Vec::len).sum();
     ensure!(connected == users.len(), "{connected} of {} came back", users.len());
-    println!("{connected} users are back after {:?}", began.elapsed());
     Ok(refused.into_inner())
 }
 

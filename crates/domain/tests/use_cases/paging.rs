@@ -30,18 +30,16 @@ fn bytes(view: &MessagesView) -> usize {
 
 async fn more(messaging: &Messaging, view: &mut MessagesView) -> Option<MessagesView> {
     let rest = view.rest.take()?;
-    match messaging.read_on(&BOB.actor(), Rest::Messages(rest)).await.unwrap() {
-        Outcome::Messages(view) => Some(view),
-        other => panic!("another kind of answer: {other:?}"),
-    }
+    let outcome = messaging.read_on(&BOB.actor(), Rest::Messages(rest)).await.unwrap();
+    let Outcome::Messages(view) = outcome else { panic!("another kind of answer: {outcome:?}") };
+    Some(view)
 }
 
 async fn more_threads(messaging: &Messaging, view: &mut ThreadsView) -> Option<ThreadsView> {
     let rest = view.rest.take()?;
-    match messaging.read_on(&BOB.actor(), Rest::Threads(rest)).await.unwrap() {
-        Outcome::Threads(view) => Some(view),
-        other => panic!("another kind of answer: {other:?}"),
-    }
+    let outcome = messaging.read_on(&BOB.actor(), Rest::Threads(rest)).await.unwrap();
+    let Outcome::Threads(view) = outcome else { panic!("another kind of answer: {outcome:?}") };
+    Some(view)
 }
 
 /// So many messages, most of them as large as there are.

@@ -51,10 +51,9 @@ fn users_of_an_earlier_version_are_as_old_as_can_be() {
             .unwrap();
         let url = with_database(&world.url, &name);
         let earlier = tempfile::tempdir().unwrap();
-        for migration in ["0001_messaging.sql"] {
-            let from = format!("{}/migrations/{migration}", env!("CARGO_MANIFEST_DIR"));
-            std::fs::copy(from, earlier.path().join(migration)).unwrap();
-        }
+        let first = "0001_messaging.sql";
+        let from = format!("{}/migrations/{first}", env!("CARGO_MANIFEST_DIR"));
+        std::fs::copy(from, earlier.path().join(first)).unwrap();
         let mut past = PgConnection::connect(&url).await.unwrap();
         Migrator::new(earlier.path()).await.unwrap().run_direct(None, &mut past, false).await.unwrap();
         let rows = "insert into person (id, number, name, told, updated_at) \

@@ -15,8 +15,10 @@ fn contract() -> (ContextKind, ContextId) {
     ("contract".parse().expect("a kind"), "c".parse().expect("an id"))
 }
 
-/// The sum over a user's threads is that of their list, whatever of it is asked for: small and large threads, about
-/// something or nothing; hidden, left and removed ones apart, and those with more members than asked for.
+/// The sum over a user's threads is that of their list, whatever of it is asked for.
+///
+/// Threads are small and large, about something or nothing. Those that are hidden, left, or have more members than asked
+/// for do not count.
 pub async fn unread_is_summed_over_all_of_a_list(fixture: &Fixture) {
     let of = |context, people: &[Person], more: usize| {
         let founders = people.iter().map(|person| person.party()).chain(crowd(more)).collect();
