@@ -73,7 +73,15 @@ impl Reason {
 impl Reason {
     /// Whether what has been begun for the client is answered before the connection closes.
     pub(crate) const fn finishes(self) -> bool {
-        matches!(self, Self::ServerDisconnect | Self::Shutdown | Self::Closed(_))
+        matches!(
+            self,
+            Self::ServerDisconnect
+                | Self::ParseError
+                | Self::TooLarge
+                | Self::Flood
+                | Self::Shutdown
+                | Self::Closed(_)
+        )
     }
 
     /// Whether a client that polls may still fetch what was queued for it, and the closing packet.

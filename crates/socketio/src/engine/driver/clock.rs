@@ -18,6 +18,10 @@ impl<P: Protocol> Driver<P> {
             return true;
         }
         if let Some(leaving) = &mut self.leaving {
+            if leaving.finishing {
+                // Its end is a matter of `finish`, which leaves time to write the answers.
+                return false;
+            }
             leaving.late = now >= leaving.by;
             return leaving.late && self.socket.take().is_some();
         }

@@ -15,7 +15,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 use self::meter::Meter;
 use self::overlap::Overlap;
-use super::connection::wake;
+use super::connection::{State, wake};
 use super::large::Share;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
@@ -204,7 +204,8 @@ impl<P: Protocol> Driver<P> {
         if reason == Reason::Slow {
             self.batch.clear();
         }
-        if self.connection.lock().polling.is_none() || !reason.takes_leave() {
+        let may_return = reason.takes_leave() || reason.finishes();
+        if self.connection.lock().polling.is_none() || !may_return {
             self.engine.forget(self.connection.id());
         }
         if reason == Reason::TooLarge
@@ -268,13 +269,13 @@ impl<P: Protocol> Driver<P> {
     /// Whether what was begun has been answered, or there was no more time for it, or nobody is left to hear it: then the
     /// connection closes.
     fn finish(&mut self) -> bool {
-        let Some(leaving) = &mut self.leaving else { return false };
-        if !leaving.finishing {
+        if !self.leaving.as_ref().is_some_and(|leaving| leaving.finishing) {
             return false;
         }
         let now = Instant::now();
         let mut state = self.connection.lock();
-        let is_answered = self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
+        let is_answered = self.has_answered(&state);
+        let Some(leaving) = &mut self.leaving else { return false };
         let is_gone = self.socket.is_none() && state.polling.is_none();
         if state.finishing && !is_answered && !is_gone && now < leaving.by {
             return false;
@@ -282,10 +283,16 @@ impl<P: Protocol> Driver<P> {
         leaving.finishing = false;
         leaving.by = now + self.engine.config.close_timeout;
         state.finishing = false;
-        let poller = state.polling.as_mut().and_then(|polling| polling.poll.wake());
+        let waiting = state.polling.as_mut().map(|polling| [polling.poll.wake(), polling.post.wake()]);
         drop(state);
-        wake(poller);
+        waiting.into_iter().flatten().for_each(wake);
         true
+    }
+
+    /// Whether everything that the client has asked has been answered.
+    fn has_answered(&self, state: &State) -> bool {
+        let is_idle = self.running.is_none() && self.overlap.is_empty();
+        is_idle && self.inbox.is_empty() && self.urgent.is_none() && !self.connection.owes(state)
     }
 
     fn next_job(&mut self) -> Option<(P::Job, Option<Share>)> {
@@ -316,9 +323,7 @@ impl<P: Protocol> Driver<P> {
         let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
         let finishing = self.leaving.as_ref().is_some_and(|leaving| leaving.finishing);
         let mut state = self.connection.lock();
-        let answered =
-            finishing && self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
-        let news = answered
+        let news = (finishing && self.has_answered(&state))
             || (state.nudged && self.urgent.is_none())
             || (state.ending.is_some() && !leaving)
             || match &state.polling {
@@ -379,6 +384,8 @@ impl<P: Protocol> Future for Driver<P> {
 impl<P: Protocol> Drop for Driver<P> {
     fn drop(&mut self) {
         self.engine.forget(self.connection.id());
+        // Nothing more will be answered, even if the task has panicked.
+        self.connection.lock().finishing = false;
         // Says nothing new unless the task is dropped or has panicked.
         self.connection.close(Reason::TransportError);
     }
