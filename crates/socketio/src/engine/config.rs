@@ -27,6 +27,13 @@ pub struct Config {
     /// wait to be handled, of all connections together; the next such message is not read on until there is room for
     /// it. No less than `max_payload`. Default 256 MiB.
     pub max_large_bytes: usize,
+    /// How long a message may wait for that room; then its connection is closed. Default 30 s.
+    pub large_wait: Duration,
+    /// How many bytes a second of a message that has been given room must come; otherwise its connection is closed.
+    /// Default 16 KiB.
+    pub large_rate: usize,
+    /// How long after it has been given room a message may be behind that rate. Default 10 s.
+    pub large_grace: Duration,
     /// How long a connection may go without being established. `None`, the default: for ever; connections
     /// then count as established from the start.
     pub connect_timeout: Option<Duration>,
@@ -82,6 +89,9 @@ impl Default for Config {
             max_payload: 1_000_000,
             max_payload_unestablished: 16 * 1024,
             max_large_bytes: 256 * 1024 * 1024,
+            large_wait: Duration::from_secs(30),
+            large_rate: 16 * 1024,
+            large_grace: Duration::from_secs(10),
             connect_timeout: None,
             upgrade_timeout: Duration::from_secs(10),
             finish_timeout: Duration::from_secs(5),

@@ -35,6 +35,8 @@ pub(crate) struct Polling {
     pub(crate) post: Seat,
     /// What a POST brought and the session has not taken yet.
     pub(crate) body: Option<Payload>,
+    /// A POST whose body is a large one, until it is there.
+    pub(crate) large: Option<Large>,
     /// Its share of the memory for large messages, if it is one.
     pub(crate) share: Option<Share>,
     pub(crate) upgrade: Upgrade,
@@ -69,6 +71,15 @@ impl Seat {
             Self::Taken(waker) => waker.take(),
         }
     }
+}
+
+/// How far a large POST is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Large {
+    /// It waits for its share of the memory.
+    Waits,
+    /// It has one.
+    Comes,
 }
 
 /// How far a session is on its way to a WebSocket.

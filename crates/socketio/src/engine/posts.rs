@@ -10,10 +10,11 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt as _;
+use tokio::time::timeout_at;
 
 use super::connection::wake;
-use super::large::{LargeMessages, Share};
-use super::polling::{Kind, Seat, Seated, sit, text};
+use super::large::{LargeMessages, Passing, Share};
+use super::polling::{Kind, Large, Seat, Seated, sit, text};
 use super::requests::Refusal;
 use super::{Body, Config, Connection};
 use crate::Reason;
@@ -38,7 +39,7 @@ where
         return Ok(text("ok".to_owned()));
     };
     let ending = connection.lock().ending;
-    connection.close(if refusal == Refusal::TooLarge { Reason::TooLarge } else { Reason::ParseError });
+    connection.close(refusal.reason());
     // A client whose POST is refused gives its poll up, and with it the answers that are still to come.
     poll_fn(|cx| poll_left(connection, cx)).await;
     seated.leave();
@@ -75,8 +76,7 @@ where
     if request.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
         return Err(Refusal::BadRequest);
     }
-    let limit = config.payload_limit(connection.is_established());
-    let mut reading = pin!(read(body, limit, large));
+    let mut reading = pin!(read(connection, config, large, body));
     let bytes = poll_fn(|cx| {
         if poll_ended(connection, cx).is_ready() {
             return Poll::Ready(Err(Refusal::BadRequest));
@@ -95,7 +95,7 @@ fn give(connection: &Connection, payload: Payload, share: Option<Share>) -> Resu
     let mut state = connection.lock();
     let sleeper = state.sleeper.take();
     let polling = state.polling.as_mut().ok_or(Refusal::BadRequest)?;
-    (polling.body, polling.share) = (Some(payload), share);
+    (polling.body, polling.share, polling.large) = (Some(payload), share, None);
     drop(state);
     wake(sleeper);
     Ok(())
@@ -126,41 +126,75 @@ fn poll_taken(connection: &Connection, cx: &Context<'_>) -> Poll<Result<(), Refu
     Poll::Pending
 }
 
-/// Reads a whole body of at most `limit` bytes, and the share that it has of the memory for large messages.
+/// Reads a whole body of no more bytes than are allowed, and takes its share of the memory for large messages.
 async fn read<B: HttpBody<Data = Bytes>>(
-    body: B,
-    limit: usize,
+    connection: &Connection,
+    config: &Config,
     large: &LargeMessages,
+    body: B,
 ) -> Result<(Bytes, Option<Share>), Refusal> {
     let mut body: Pin<&mut B> = pin!(body);
+    let limit = config.payload_limit(connection.is_established());
     let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
     if announced > limit {
         return Err(Refusal::TooLarge);
     }
-    let mut share = None;
+    let mut passing = None;
     if large.counts(announced) {
-        share = large.take(announced).await;
+        passing = Some(take_share(connection, large, announced).await?);
     }
     let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
+    loop {
+        let frame = match &passing {
+            None => body.frame().await,
+            Some(passing) => {
+                timeout_at(large.due(passing), body.frame()).await.map_err(|_| Refusal::TooSlow)?
+            }
+        };
+        let Some(frame) = frame else { break };
         let Ok(data) = frame.map_err(|_| Refusal::BadRequest)?.into_data() else { continue };
         if bytes.len() + data.len() > limit {
             return Err(Refusal::TooLarge);
         }
-        if share.is_none() && large.counts(bytes.len() + data.len()) {
+        if passing.is_none() && large.counts(bytes.len() + data.len()) {
             // It has not said how large it will be.
-            share = large.take(limit).await;
+            passing = Some(take_share(connection, large, limit).await?);
+        }
+        if let Some(passing) = &mut passing {
+            passing.count(data.len());
         }
         bytes.extend_from_slice(&data);
     }
-    Ok((bytes.freeze(), share))
+    Ok((bytes.freeze(), passing.map(|passing| passing.share)))
+}
+
+async fn take_share(
+    connection: &Connection,
+    large: &LargeMessages,
+    bytes: usize,
+) -> Result<Passing, Refusal> {
+    mark(connection, Large::Waits)?;
+    let passing = large.take(bytes).await.ok_or(Refusal::NoRoom)?;
+    mark(connection, Large::Comes)?;
+    Ok(passing)
+}
+
+/// Says how far a large body is. One that is no longer allowed is refused here, or by the session's task.
+fn mark(connection: &Connection, large: Large) -> Result<(), Refusal> {
+    if let Some(polling) = &mut connection.lock().polling {
+        polling.large = Some(large);
+    }
+    if connection.is_established() { Ok(()) } else { Err(Refusal::TooLarge) }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_util::FutureExt as _;
     use http::StatusCode;
     use http_body_util::Full;
+    use tokio::time::Instant;
 
     use super::super::outbox::Limits;
     use super::*;
@@ -193,5 +227,54 @@ mod tests {
             assert_eq!(poll.await.unwrap().status(), StatusCode::OK);
             assert_eq!(post.await.unwrap_or_else(Refusal::response).status(), status);
         }
+    }
+
+    /// A body whose end does not come.
+    struct Stuck(Option<Bytes>);
+
+    impl HttpBody for Stuck {
+        type Data = Bytes;
+        type Error = std::convert::Infallible;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+            self.0.take().map_or(Poll::Pending, |bytes| Poll::Ready(Some(Ok(http_body::Frame::data(bytes)))))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_neither_waits_nor_comes_for_ever() {
+        let config = Config { large_rate: 10_000, ..Config::default() };
+        let large = LargeMessages::new(&Config { max_large_bytes: 0, ..config.clone() });
+        let body = || Stuck(Some(Bytes::from(vec![b'x'; 50_000])));
+        let (slow, other) = (connection(), connection());
+        let begun = Instant::now();
+        let first = async {
+            let refusal = read(&slow, &config, &large, body()).await.err();
+            (refusal, begun.elapsed())
+        };
+        // Ten seconds, and five for what has come.
+        assert_eq!(first.await, (Some(Refusal::TooSlow), Duration::from_secs(15)));
+        let all = large.try_take(config.max_payload);
+        let begun = Instant::now();
+        assert_eq!(read(&other, &config, &large, body()).await.err(), Some(Refusal::NoRoom));
+        assert_eq!(begun.elapsed(), config.large_wait);
+        drop(all);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_body_of_a_client_that_has_been_let_out_is_refused() {
+        let config = Config::default();
+        let large = LargeMessages::new(&Config { max_large_bytes: 0, ..config.clone() });
+        let all = large.try_take(config.max_payload);
+        let connection = connection();
+        let mut reading =
+            Box::pin(read(&connection, &config, &large, Stuck(Some(vec![b'x'; 50_000].into()))));
+        assert!(reading.as_mut().now_or_never().is_none());
+        connection.set_established(false);
+        drop(all);
+        assert_eq!(reading.await.err(), Some(Refusal::TooLarge));
     }
 }

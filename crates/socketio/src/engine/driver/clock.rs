@@ -29,6 +29,10 @@ impl<P: Protocol> Driver<P> {
             self.connection.close(Reason::ConnectTimeout);
             return true;
         }
+        if let Some(reason) = self.overdue(now) {
+            self.connection.close(reason);
+            return true;
+        }
         match self.heartbeat {
             Heartbeat::PingAt(at) if now >= at => self.ping(at),
             // Its answer may wait behind the messages that there is no room for.
@@ -39,6 +43,27 @@ impl<P: Protocol> Driver<P> {
             Heartbeat::PingAt(_) | Heartbeat::PongBy(_) => return false,
         }
         true
+    }
+
+    /// Why the client of a large message has used up the time that it had, if it has.
+    fn overdue(&mut self, now: Instant) -> Option<Reason> {
+        let has_room = self.has_room();
+        let Some(socket) = self.socket.as_mut().filter(|socket| socket.is_large()) else {
+            self.stopped = None;
+            return None;
+        };
+        if !self.established {
+            // It was begun before the client was let out, or will be refused as soon as it is read on.
+            return Some(Reason::TooLarge);
+        }
+        if !has_room {
+            self.stopped.get_or_insert(now);
+            return None;
+        }
+        if let Some(since) = self.stopped.take() {
+            socket.excuse(now.saturating_duration_since(since));
+        }
+        socket.due().filter(|(by, _)| now >= *by).map(|(_, reason)| reason)
     }
 
     /// Whether what the client sends is not read for the moment.
@@ -76,6 +101,8 @@ impl<P: Protocol> Driver<P> {
                 self.establish_by.map_or(*at, |by| by.min(*at))
             }
         };
+        let due = self.socket.as_ref().filter(|_| self.leaving.is_none() && self.stopped.is_none());
+        let next = due.and_then(|socket| socket.due()).map_or(next, |(by, _)| by.min(next));
         let next = self.hold.map_or(next, |until| until.min(next));
         let next = self.meter.paused_until().map_or(next, |until| until.min(next));
         if next < self.sleep.deadline() || self.sleep.is_elapsed() {

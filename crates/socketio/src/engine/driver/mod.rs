@@ -1,6 +1,7 @@
 //! The one task of a session: reads, handles, writes, keeps time, takes leave.
 
 mod clock;
+mod leaving;
 mod meter;
 mod overlap;
 mod traffic;
@@ -13,9 +14,10 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::leaving::Leaving;
 use self::meter::Meter;
 use self::overlap::Overlap;
-use super::connection::{State, wake};
+use super::connection::wake;
 use super::large::Share;
 use super::polling::Upgrade;
 use super::server::{Engine, Place};
@@ -52,12 +54,11 @@ pub(crate) struct Driver<P: Protocol> {
     meter: Meter,
     established: bool,
     establish_by: Option<Instant>,
+    /// Since when a large message has not been read on, for want of room in the inbox or of credit.
+    stopped: Option<Instant>,
     leaving: Option<Leaving>,
     _place: Place,
 }
-
-/// How many bytes of frames a client may send while it is taken leave of; then its connection is dropped.
-const LEAVING_BYTES_MAX: usize = 32 * 1024;
 
 /// What waits to be handled.
 struct Received<J> {
@@ -74,20 +75,6 @@ type Running<S> = Pin<Box<dyn Future<Output = Option<S>> + Send>>;
 enum Heartbeat {
     PingAt(Instant),
     PongBy(Instant),
-}
-
-/// How the task ends: what was received is handled, what was queued is sent, both sides take leave.
-struct Leaving {
-    reason: Reason,
-    by: Instant,
-    late: bool,
-    /// What was begun is still to be answered.
-    finishing: bool,
-    /// How much more is read past what the client still sends.
-    patience: usize,
-    closed: bool,
-    close_pushed: bool,
-    shut_down: bool,
 }
 
 /// Nothing in it is pinned in place.
@@ -126,6 +113,7 @@ impl<P: Protocol> Driver<P> {
             meter,
             established,
             establish_by,
+            stopped: None,
             leaving: None,
             _place: place,
         }
@@ -179,46 +167,12 @@ impl<P: Protocol> Driver<P> {
         if let Some(socket) = &mut self.socket {
             socket.set_max_payload(config.payload_limit(established));
         }
-    }
-
-    fn begin_leaving(&mut self, reason: Reason) {
-        let config = &self.engine.config;
-        let by =
-            Instant::now() + if reason.finishes() { config.finish_timeout } else { config.close_timeout };
-        self.leaving = Some(Leaving {
-            reason,
-            by,
-            late: false,
-            finishing: reason.finishes(),
-            patience: if reason == Reason::Flood { 0 } else { LEAVING_BYTES_MAX },
-            closed: false,
-            close_pushed: false,
-            shut_down: false,
-        });
-        self.engine.protocol.ending(&mut self.receiver);
-        if reason.is_servers_choice() {
-            self.inbox.clear();
-            self.overlap.next_waits = false;
-            self.inbox_bytes = 0;
+        let mut state = self.connection.lock();
+        let is_large = state.polling.as_mut().is_some_and(|polling| polling.large.is_some());
+        drop(state);
+        if is_large && !established {
+            self.connection.close(Reason::TooLarge);
         }
-        if reason == Reason::Slow {
-            self.batch.clear();
-        }
-        let may_return = reason.takes_leave() || reason.finishes();
-        if self.connection.lock().polling.is_none() || !may_return {
-            self.engine.forget(self.connection.id());
-        }
-        if reason == Reason::TooLarge
-            && let Some(count) = self.engine.too_large.happened()
-        {
-            let limit = self.engine.config.payload_limit(self.established);
-            tracing::warn!(
-                count,
-                limit,
-                "a client has sent a message of more bytes than the limit, and is closed"
-            );
-        }
-        tracing::debug!(%reason, "closing a session");
     }
 
     /// Drives what is being handled, and begins what is next.
@@ -266,35 +220,6 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// Whether what was begun has been answered, or there was no more time for it, or nobody is left to hear it: then the
-    /// connection closes.
-    fn finish(&mut self) -> bool {
-        if !self.leaving.as_ref().is_some_and(|leaving| leaving.finishing) {
-            return false;
-        }
-        let now = Instant::now();
-        let mut state = self.connection.lock();
-        let is_answered = self.has_answered(&state);
-        let Some(leaving) = &mut self.leaving else { return false };
-        let is_gone = self.socket.is_none() && state.polling.is_none();
-        if state.finishing && !is_answered && !is_gone && now < leaving.by {
-            return false;
-        }
-        leaving.finishing = false;
-        leaving.by = now + self.engine.config.close_timeout;
-        state.finishing = false;
-        let waiting = state.polling.as_mut().map(|polling| [polling.poll.wake(), polling.post.wake()]);
-        drop(state);
-        waiting.into_iter().flatten().for_each(wake);
-        true
-    }
-
-    /// Whether everything that the client has asked has been answered.
-    fn has_answered(&self, state: &State) -> bool {
-        let is_idle = self.running.is_none() && self.overlap.is_empty();
-        is_idle && self.inbox.is_empty() && self.urgent.is_none() && !self.connection.owes(state)
-    }
-
     fn next_job(&mut self) -> Option<(P::Job, Option<Share>)> {
         if let Some(job) = self.urgent.take() {
             return Some((job, None));
@@ -303,18 +228,6 @@ impl<P: Protocol> Driver<P> {
         self.overlap.next_waits = false;
         self.inbox_bytes -= weight;
         Some((job, share))
-    }
-
-    fn is_done(&self) -> bool {
-        let Some(leaving) = &self.leaving else { return false };
-        if !leaving.closed || self.socket.is_some() {
-            return false;
-        }
-        let state = self.connection.lock();
-        match &state.polling {
-            Some(polling) => polling.left || !leaving.reason.takes_leave() || Instant::now() >= leaving.by,
-            None => true,
-        }
     }
 
     /// Whether there is nothing to do until somebody wakes the task.
