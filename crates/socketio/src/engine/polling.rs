@@ -177,7 +177,7 @@ enum Tail {
 /// Says whether an upgrade is under way.
 pub(super) fn sit(connection: &Connection, kind: Kind) -> Result<bool, Refusal> {
     let mut state = connection.lock();
-    if state.pong_due.is_some_and(|due| due <= Instant::now()) {
+    if state.pong_due.is_some_and(|due| due <= Instant::now()) && !state.keeps_post_waiting() {
         // The session's task may be a little late to notice.
         drop(state);
         connection.close(Reason::PingTimeout);

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,6 +10,9 @@ use super::super::connection::wake;
 use super::{Driver, Heartbeat, Leaving};
 use crate::Reason;
 use crate::engine::Protocol;
+
+/// How long after a pause in reading a pong may come.
+const PAUSE_GRACE: Duration = Duration::from_secs(1);
 
 impl<P: Protocol> Driver<P> {
     /// Does what the clock says.
@@ -34,12 +38,20 @@ impl<P: Protocol> Driver<P> {
             return true;
         }
         match self.heartbeat {
-            Heartbeat::PingAt(at) if now >= at => self.ping(at),
-            // Its answer may wait behind the messages that there is no room for.
-            Heartbeat::PongBy(by) if now >= by && self.keeps_waiting() => {
-                self.expect_pong(now + self.engine.config.ping_timeout);
+            Heartbeat::PingAt(at) if now >= at => {
+                self.has_paused = false;
+                self.ping(at);
             }
-            Heartbeat::PongBy(by) if now >= by => self.connection.close(Reason::PingTimeout),
+            // Its answer may wait behind what the server is not ready for. Stock clients give a server up that sends no
+            // ping for too long, so another one goes out.
+            Heartbeat::PongBy(by) if now >= by && self.keeps_waiting() => self.ping(now),
+            Heartbeat::PongBy(by) if now >= by => match self.meter.paused_until() {
+                // It waits because of what the client itself has sent: that is a matter of one pause.
+                Some(until) if !std::mem::replace(&mut self.has_paused, true) => {
+                    self.expect_pong(until + PAUSE_GRACE);
+                }
+                _ => self.connection.close(Reason::PingTimeout),
+            },
             Heartbeat::PingAt(_) | Heartbeat::PongBy(_) => return false,
         }
         true
@@ -66,9 +78,13 @@ impl<P: Protocol> Driver<P> {
         socket.due().filter(|(by, _)| now >= *by).map(|(_, reason)| reason)
     }
 
-    /// Whether what the client sends is not read for the moment.
+    /// Whether what the client sends is not read because the server has no room for it.
     fn keeps_waiting(&self) -> bool {
-        !self.has_room() || self.socket.as_ref().is_some_and(|socket| socket.waits_for_share())
+        !self.inbox_has_room()
+            || match &self.socket {
+                Some(socket) => socket.waits_for_share(),
+                None => self.connection.lock().keeps_post_waiting(),
+            }
     }
 
     fn ping(&mut self, at: Instant) {

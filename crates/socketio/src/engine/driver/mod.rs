@@ -51,6 +51,10 @@ pub(crate) struct Driver<P: Protocol> {
     hold: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     heartbeat: Heartbeat,
+    /// The answer to the last ping has been given more time because reading had paused.
+    has_paused: bool,
+    /// A part of something has come, and its end has not.
+    is_midway: bool,
     meter: Meter,
     established: bool,
     establish_by: Option<Instant>,
@@ -110,6 +114,8 @@ impl<P: Protocol> Driver<P> {
             hold: None,
             sleep: Box::pin(sleep_until(establish_by.map_or(ping_at, |by| by.min(ping_at)))),
             heartbeat: Heartbeat::PingAt(ping_at),
+            has_paused: false,
+            is_midway: false,
             meter,
             established,
             establish_by,
