@@ -52,14 +52,14 @@ pub struct Config {
     /// go over it. Default 1 MiB.
     pub inbox_bytes: usize,
     /// How much a client may send at once, in units; then reading pauses, so that the client has to wait. A message
-    /// counts as one unit, and every 4 KiB as one more. What carries no event counts as 16: control frames, heartbeats,
+    /// counts as one unit, and every 4 KiB as one more; so does every time that a part of one comes alone. What carries no event counts as 16: control frames, heartbeats,
     /// requests to enter or leave a namespace, and a polling client's HTTP request, whatever is in it. Default 2,400.
     pub burst: u32,
-    /// How long it takes until as much may come again; part of it after part of that time. Zero: there is no limit.
-    /// Default 40 s.
+    /// How long it takes until as much may come again; part of it after part of that time. Zero: there is no limit,
+    /// nor that of [`burst_unestablished`](Self::burst_unestablished). Default 40 s.
     pub burst_refill: Duration,
     /// How many units may come before the connection is first established; one more closes it. Until then every
-    /// packet counts as 16. Default 256.
+    /// packet counts as 16; a part of one does not. Default 256.
     pub burst_unestablished: u32,
     /// How long a client may go on without a pause sending more than it may; then it is closed. Default 2 minutes.
     pub flood_timeout: Duration,

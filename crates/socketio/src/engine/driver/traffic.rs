@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::connection::wake;
 use super::super::outbox::shrink;
 use super::super::websocket::Incoming;
-use super::meter::{CHATTER, PART};
+use super::meter::CHATTER;
 use super::{Driver, Heartbeat, Leaving, Received};
 use crate::Reason;
 use crate::codec::engine::Packet;
@@ -71,7 +71,7 @@ impl<P: Protocol> Driver<P> {
         progress
     }
 
-    /// The socket has nothing more. What came without making up a packet costs as much as one.
+    /// The socket has nothing more. What came without making up a packet costs a unit besides its bytes.
     fn awaits_more(&mut self, bytes: usize) -> bool {
         if bytes == 0 {
             if !self.is_midway {
@@ -80,7 +80,7 @@ impl<P: Protocol> Driver<P> {
             return false;
         }
         self.is_midway = true;
-        if let Err(reason) = self.meter.charge(1, bytes, &self.engine.config) {
+        if let Err(reason) = self.meter.charge_part(1, bytes, &self.engine.config) {
             self.connection.close(reason);
         }
         true
@@ -113,7 +113,7 @@ impl<P: Protocol> Driver<P> {
             Incoming::Control | Incoming::Request => {
                 return self.meter.charge(CHATTER, bytes, &self.engine.config);
             }
-            Incoming::Part => return self.meter.charge(PART, bytes, &self.engine.config),
+            Incoming::Part => return self.meter.charge_part(0, bytes, &self.engine.config),
         };
         let weight = message.size();
         let share = self.take_share();
