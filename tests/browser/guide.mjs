@@ -2,7 +2,7 @@
 
 import { Served } from "../node/served.mjs";
 import { assert, forge, post, rest, run, step, talkTo, url } from "../node/lib.mjs";
-import { Tab, browser, bundle, environment, serve } from "./stage.mjs";
+import { DEADLINE, Tab, browser, bundle, environment, serve } from "./stage.mjs";
 import { people } from "./people.mjs";
 
 const origin = await serve(await bundle("guide"), environment);
@@ -69,7 +69,8 @@ step("typing is shown to the other alone, and ends with an empty input, a messag
     assert.equal(await a.page.locator(".typing-indicator").count(), 0, "she is not told of herself");
     if (end === endings[0]) await b.shot("05-she-is-typing");
     await end();
-    await b.hides(".typing-indicator");
+    // Typing that nobody ends lasts 30 s.
+    await b.hides(".typing-indicator", { timeout: 2 * DEADLINE });
   }
   await input.fill("");
 });

@@ -86,9 +86,9 @@ export class Tab {
     return found;
   }
 
-  async hides(selector, hasText) {
-    const found = this.page.locator(selector, hasText === undefined ? undefined : { hasText });
-    await found.first().waitFor({ state: "hidden" }).catch((error) => this.#fail(`still ${selector} ${hasText ?? ""}`, error));
+  async hides(selector, { timeout = DEADLINE } = {}) {
+    const found = this.page.locator(selector);
+    await found.first().waitFor({ state: "hidden", timeout }).catch((error) => this.#fail(`still ${selector}`, error));
   }
 
   async #fail(what, cause) {

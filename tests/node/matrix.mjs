@@ -310,6 +310,8 @@ const HOST_VALUES = () => {
 const HOST_BODIES = {
   "PUT /users/{id}": () => ({ name: "Someone New" }),
   "PUT /contexts/{kind}/{id}": () => ({ title: "taken over", parties: [] }),
+  // Bob is a member already; a stranger who says so changes nothing about him.
+  "PUT /threads/{threadId}/members/{userId}": () => ({ role: "PROMOTER", visibleFrom: "now" }),
   "POST /threads": ({ threadId }) => ({
     context: { kind: "campaign", id: `of ${threadId}`.replaceAll(" ", "-") },
     parties: [{ userId: users.alice.id, role: "ADVERTISER" }, { userId: users.bob.id, role: "PROMOTER" }],

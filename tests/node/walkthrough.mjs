@@ -84,10 +84,12 @@ step("users and their campaign, twice", async () => {
   await client.settled();
 });
 
+const shownIn = ["campaign"];
+
 step("the history, twice: what is there is passed over", async () => {
   const told = async () => JSON.parse(await shell(command('-d \'{"threads"'))).threads;
-  assert.deepEqual(await told(), [{ id: threadId, created: true, added: 2, known: 0 }]);
-  assert.deepEqual(await told(), [{ id: threadId, created: false, added: 0, known: 2 }]);
+  assert.deepEqual(await told(), [{ id: threadId, created: true, added: 2, known: 0, shownIn }]);
+  assert.deepEqual(await told(), [{ id: threadId, created: false, added: 0, known: 2, shownIn }]);
   const { body } = await rest(john, "GET", `/api/messaging/threads/${threadId}/messages`);
   assert.deepEqual(body.map(({ id }) => id), imported.toReversed());
   assert.deepEqual(body.map(({ createdAt }) => createdAt), ["2025-08-08T10:30:00.000Z", "2025-08-08T09:15:00.000Z"]);
@@ -103,7 +105,7 @@ step("what was written since comes with the next import, with the read marks", a
   const createdAt = "2025-08-08T11:00:00.000Z";
   thread.messages.push({ id: "5a7e0000-0000-4000-8000-000000000007", senderId: john.id, content: "And one more.", createdAt });
   const again = await rest(SERVICE, "POST", "/v1/import/threads", more);
-  assert.deepEqual(JSON.parse(again.text).threads, [{ id: threadId, created: false, added: 1, known: 2 }]);
+  assert.deepEqual(JSON.parse(again.text).threads, [{ id: threadId, created: false, added: 1, known: 2, shownIn }]);
   assert.equal((await rest(brand, "GET", "/messaging/threads")).body[0].unreadCount, 1);
   thread.members[0].readUntil = createdAt;
   assert.equal((await rest(SERVICE, "POST", "/v1/import/threads", more)).status, 200);

@@ -158,6 +158,13 @@ insert into message_threads select gen_random_uuid(), gen_random_uuid(), 'Thread
 insert into messages select gen_random_uuid(), id, case when n = 3 then promoter_id else advertiser_id end,
   'message \"' || n || E'\" \\\\ \\n äöü', created_at + n * interval '1 minute', n < 2
   from message_threads, generate_series(1, 3) n;
+insert into messages select gen_random_uuid(), t.id, advertiser_id, blank, t.created_at + n * interval '1 second', true
+  from (select * from message_threads limit 20) t,
+    (values (1, ''), (2, E' \n'), (3, '\u{200b}'), (4, '\u{2800}\u{3164}'), (5, '\u{ad}'), (6, null)) v (n, blank);
+update message_threads set subject = ' \u{200b}' where subject like '%11';
+update message_threads set subject = E'Two\nlines' where subject like '%12';
+update message_threads set subject = '' where subject like '%13';
+update message_threads set subject = repeat('long ', 100) where subject like '%14';
 ";
 
 /// As a new user has it: the limits are at their defaults.

@@ -38,6 +38,13 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether it is done only when no window has ended: see
+    /// [`claim_jobs`](crate::ports::JobRepository::claim_jobs).
+    #[must_use]
+    pub const fn is_repeated(&self) -> bool {
+        matches!(self, Self::NotifyAgain { .. })
+    }
+
     /// The thread that it is about.
     #[must_use]
     pub const fn thread(&self) -> ThreadId {
@@ -67,6 +74,17 @@ pub struct NoticesSettled {
     pub upto: Seq,
     /// Who was notified, and up to which message: [`Member::notified`](crate::member::Member::notified).
     pub notified: Vec<(UserId, Seq)>,
+}
+
+/// A notice that waits because its user is present and may read any moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Who.
+    pub user: UserId,
+    /// Where.
+    pub thread: ThreadId,
+    /// The job that looks again, perhaps hours later.
+    pub job: JobId,
 }
 
 /// What somebody who is away is notified of: that there is something to read.

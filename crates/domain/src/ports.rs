@@ -15,7 +15,7 @@ use crate::context::{Context, ContextRef};
 use crate::decision::AnyDecision;
 use crate::error::{Classify, StoreError};
 use crate::id::{MessageId, ThreadId, UserId};
-use crate::job::{ClaimedJob, Notice, Work};
+use crate::job::{ClaimedJob, Notice, Waiting, Work};
 use crate::member::Member;
 use crate::message::Message;
 use crate::page::{About, MessagePage, PageLimit, ThreadEntry, ThreadPage};
@@ -146,8 +146,9 @@ pub trait SummaryRepository: Send + Sync + fmt::Debug {
 /// them.
 #[async_trait]
 pub trait JobRepository: Send + Sync + fmt::Debug {
-    /// Takes up to `limit` jobs that are due at `now` and that nobody holds, earliest first, and holds them until
-    /// `lease_until`. A runner that dies leaves them to others then.
+    /// Takes up to `limit` jobs that are due at `now` and that nobody holds, and holds them until `lease_until`. A runner
+    /// that dies leaves them to others then. Windows that end ([`Work::NotifyUnread`]) come before all that
+    /// [is repeated](Work::is_repeated); of each sort the earliest comes first, between equals the smaller id.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -201,6 +202,15 @@ pub struct DeliveryError(pub String);
 pub trait Attendance: Send + Sync + fmt::Debug {
     /// Whether the user has a live session, or had one a moment ago.
     fn is_here(&self, user: &UserId) -> bool;
+
+    /// Remembers a notice that waits for a user who was here just now, until [`gone`](Self::gone) returns it. For a user and
+    /// thread the last one counts. It may be forgotten, as it is here: the job behind the notice looks again anyway.
+    fn waits(&self, _waiting: Waiting) {}
+
+    /// Takes up to `limit` of the notices that waited for users who are not here any more.
+    fn gone(&self, _limit: usize) -> Vec<Waiting> {
+        Vec::new()
+    }
 }
 
 /// The log of durable changes, as current rows above a mark; intermediate states collapse.

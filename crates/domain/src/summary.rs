@@ -2,7 +2,7 @@
 
 use crate::id::{SummaryId, ThreadId, UserId};
 use crate::seq::{Modseq, Seq};
-use crate::text::InvalidText;
+use crate::text::{InvalidText, is_blank};
 use crate::time::Timestamp;
 
 /// The longest text of a summary, in characters.
@@ -89,6 +89,29 @@ impl SummaryContent {
         action_items: Vec<SummaryPoint>,
         sentiment: Option<Sentiment>,
     ) -> Result<Self, InvalidSummary> {
+        let content = Self::parse_kept(text, key_points, action_items, sentiment)?;
+        if is_blank(&content.text) {
+            return Err(InvalidSummary::Text(InvalidText::Blank));
+        }
+        for (list, points) in [("keyPoints", &content.key_points), ("actionItems", &content.action_items)] {
+            if points.iter().any(|point| is_blank(&point.text)) {
+                return Err(InvalidSummary::Point { list, error: InvalidText::Blank });
+            }
+        }
+        Ok(content)
+    }
+
+    /// A summary that was accepted by an earlier version. Its texts may be blank, since what counts as blank has changed;
+    /// every other limit is that of [`parse`](Self::parse).
+    ///
+    /// # Errors
+    /// [`InvalidSummary`] names the limit that was broken.
+    pub fn parse_kept(
+        text: String,
+        key_points: Vec<SummaryPoint>,
+        action_items: Vec<SummaryPoint>,
+        sentiment: Option<Sentiment>,
+    ) -> Result<Self, InvalidSummary> {
         checked(&text, SUMMARY_CHARS_MAX).map_err(InvalidSummary::Text)?;
         points("keyPoints", &key_points)?;
         points("actionItems", &action_items)?;
@@ -137,9 +160,6 @@ fn points(list: &'static str, points: &[SummaryPoint]) -> Result<(), InvalidSumm
 fn checked(text: &str, chars_max: usize) -> Result<(), InvalidText> {
     if text.len() > chars_max * 4 || text.chars().count() > chars_max {
         return Err(InvalidText::TooLong { max: chars_max, unit: "characters" });
-    }
-    if text.trim().is_empty() {
-        return Err(InvalidText::Blank);
     }
     if text.contains('\0') {
         return Err(InvalidText::Control(0));

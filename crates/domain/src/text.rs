@@ -84,7 +84,8 @@ pub(crate) fn presentable(mut text: String) -> String {
     text
 }
 
-/// What a message says: 1 to 10,000 characters, at most 40 KiB, not blank, without NUL.
+/// What a message says: at most 10,000 characters and 40 KiB, without NUL. One that is sent is not blank; one that was
+/// imported may be.
 ///
 /// Kept as written: nothing is trimmed or normalised. Cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -96,10 +97,17 @@ impl Body {
     /// # Errors
     /// [`InvalidText`] says which limit was broken.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
+        let body = Self::parse_kept(text)?;
+        if is_blank(text) { Err(InvalidText::Blank) } else { Ok(body) }
+    }
+
+    /// Parses a text that was accepted before: by an earlier version, or by the system that a history is imported from.
+    /// It may be blank, since what counts as blank has changed; every other limit is that of [`parse`](Self::parse).
+    ///
+    /// # Errors
+    /// [`InvalidText`] says which limit was broken.
+    pub fn parse_kept(text: &str) -> Result<Self, InvalidText> {
         bounded(text, BODY_CHARS_MAX, BODY_BYTES_MAX)?;
-        if is_blank(text) {
-            return Err(InvalidText::Blank);
-        }
         if text.contains('\0') {
             return Err(InvalidText::Control(0));
         }
@@ -131,9 +139,17 @@ impl Subject {
     /// [`InvalidText`] says which limit was broken.
     pub fn parse(text: &str) -> Result<Self, InvalidText> {
         bounded(text, SUBJECT_CHARS_MAX, SUBJECT_CHARS_MAX * 4)?;
-        if is_blank(text) {
-            return Err(InvalidText::Blank);
-        }
+        // White space may be control characters: that nothing is there says more.
+        if is_blank(text) { Err(InvalidText::Blank) } else { Self::parse_kept(text) }
+    }
+
+    /// Parses a subject that was accepted by an earlier version. It may be blank, since what counts as blank has changed;
+    /// every other limit is that of [`parse`](Self::parse).
+    ///
+    /// # Errors
+    /// [`InvalidText`] says which limit was broken.
+    pub fn parse_kept(text: &str) -> Result<Self, InvalidText> {
+        bounded(text, SUBJECT_CHARS_MAX, SUBJECT_CHARS_MAX * 4)?;
         if let Some(control) = text.chars().find(|c| c.is_control()) {
             return Err(InvalidText::Control(u32::from(control)));
         }

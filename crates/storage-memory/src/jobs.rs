@@ -15,8 +15,8 @@ use crate::MemoryStore;
 #[derive(Debug, Default)]
 pub(crate) struct Jobs {
     kept: HashMap<JobId, Kept>,
-    /// When each may be claimed: when it is due, or when its holder's lease ends.
-    by_time: BTreeSet<(Timestamp, JobId)>,
+    /// When each may be claimed: when it is due, or when its holder's lease ends. Those that are repeated stand apart.
+    by_time: [BTreeSet<(Timestamp, JobId)>; 2],
 }
 
 #[derive(Debug)]
@@ -38,7 +38,7 @@ impl Jobs {
 
     pub(crate) fn restore(&mut self, claimed: ClaimedJob, claimable_at: Timestamp) {
         let ClaimedJob { job, attempts } = claimed;
-        self.by_time.insert((claimable_at, job.id));
+        self.of_sort(&job.work).insert((claimable_at, job.id));
         self.kept.insert(job.id, Kept { claimable_at, attempts, job });
     }
 
@@ -51,8 +51,8 @@ impl Jobs {
 
     fn claim(&mut self, now: Timestamp, lease_until: Timestamp, limit: PageLimit) -> Vec<ClaimedJob> {
         let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
-        let due: Vec<JobId> =
-            self.by_time.iter().take_while(|(at, _)| *at <= now).take(limit).map(|(_, id)| *id).collect();
+        let due = self.by_time.iter().flat_map(|sort| sort.iter().take_while(|(at, _)| *at <= now));
+        let due: Vec<JobId> = due.take(limit).map(|(_, id)| *id).collect();
         due.into_iter()
             .filter_map(|id| {
                 self.move_to(id, lease_until);
@@ -70,16 +70,23 @@ impl Jobs {
 
     fn move_to(&mut self, id: JobId, at: Timestamp) {
         if let Some(kept) = self.kept.get_mut(&id) {
-            self.by_time.remove(&(kept.claimable_at, id));
+            let [windows, repeated] = &mut self.by_time;
+            let by_time = if kept.job.work.is_repeated() { repeated } else { windows };
+            by_time.remove(&(kept.claimable_at, id));
             kept.claimable_at = at;
-            self.by_time.insert((at, id));
+            by_time.insert((at, id));
         }
     }
 
     fn forget(&mut self, id: JobId) {
         if let Some(kept) = self.kept.remove(&id) {
-            self.by_time.remove(&(kept.claimable_at, id));
+            self.of_sort(&kept.job.work).remove(&(kept.claimable_at, id));
         }
+    }
+
+    const fn of_sort(&mut self, work: &Work) -> &mut BTreeSet<(Timestamp, JobId)> {
+        let [windows, repeated] = &mut self.by_time;
+        if work.is_repeated() { repeated } else { windows }
     }
 }
 
@@ -114,6 +121,7 @@ impl JobRepository for MemoryStore {
     }
 
     async fn next_job_at(&self) -> Result<Option<Timestamp>, StoreError> {
-        Ok(self.0.state.lock().jobs.by_time.first().map(|(at, _)| *at))
+        let state = self.0.state.lock();
+        Ok(state.jobs.by_time.iter().filter_map(BTreeSet::first).map(|(at, _)| *at).min())
     }
 }

@@ -18,12 +18,18 @@ where t.id = m.thread_id and m.standing = 0 and m.activity_at is not null and m.
 
 -- Up to which message notice windows have ended.
 alter table thread add column notice_upto bigint not null default 0;
--- The newest message that a notice told them of. What no job is about was notified, or read by somebody who was there.
+-- The newest message that a notice was about. What no job is about was notified, or read by somebody who was there; and
+-- those whom a job passes over were notified of what it is about.
 alter table member add column notified_seq bigint not null default 0;
-update member m set notified_seq = coalesce(j.upto, t.last_seq)
-from thread t left join (select thread_id, min(from_seq) - 1 as upto from job group by thread_id) j
-  on j.thread_id = t.id
-where t.id = m.thread_id;
+update member m set notified_seq = t.last_seq from thread t where t.id = m.thread_id;
+update member m set notified_seq = j.upto
+from (
+  select m.thread_id, m.user_id, min(job.from_seq) - 1 as upto
+  from job join member m on m.thread_id = job.thread_id
+  where cardinality(job.only_users) = 0 or m.user_id = any(job.only_users)
+  group by m.thread_id, m.user_id
+) j
+where j.thread_id = m.thread_id and j.user_id = m.user_id;
 
 -- When the pending window ends: from now on exactly as long as there is a job for it.
 update thread set notice_due = null where notice_due is not null;
@@ -36,3 +42,6 @@ alter table job rename column from_seq to upto_seq;
 alter table job rename column only_users to failing_users;
 alter table job add column failures integer not null default 0;
 update job set upto_seq = 0, failing_users = '{}';
+-- Windows that end are claimed before what is repeated.
+drop index job_claimable;
+create index job_claimable on job (kind, claimable_at, id);

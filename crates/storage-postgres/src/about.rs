@@ -32,27 +32,87 @@ const UNREAD: &str = concat!(
        and t.last_seq > m.read_seq and t.member_count <= $2::bigint and ($3::text is null or t.context_kind = $3))"
 );
 
-/// The same within the threads about one object, which are looked up by it: arguments 3 to 6 are its kind and id and
-/// those of its parent.
+/// Whether the threads about an object are found by the object: they may be those of many users, and a user's threads may
+/// be about many objects, so the shorter side is read. A side of a few threads is not compared. Arguments: user, the most
+/// members of a thread, and the kind and id of the object and of its parent.
+macro_rules! side {
+    () => {
+        "with own as materialized (select \
+           (select count(*) from member m where m.user_id = $1 and m.standing = 0 and m.activity_at is not null) + \
+           (select count(*) from member m where m.user_id = $1 and m.standing = 0 and m.activity_at is null) \
+           as threads), \
+         side as materialized (select \
+           (select count(*) from (select 1 from thread t where t.context_kind = $3 and t.context_id = $4 \
+              limit 17) few) <= 16 or \
+           (select count(*) from (select 1 from thread t where t.context_kind = $3 and t.context_id = $4 \
+              limit 1 + (select threads from own)) no_more) <= (select threads from own) as by_object) "
+    };
+}
+
+/// The rows of `member m` and `thread t` that count, found by the object. `offset 0` keeps the planner from starting with
+/// the other side.
+macro_rules! by_object {
+    () => {
+        "from thread t cross join lateral (select * from member m where m.thread_id = t.id and m.user_id = $1 offset 0) m \
+         where (select by_object from side) and m.standing = 0 and t.context_kind = $3 and t.context_id = $4 \
+           and t.parent_kind is not distinct from $5 and t.parent_id is not distinct from $6 \
+           and t.member_count <= $2::bigint"
+    };
+}
+
+/// The same rows, found by the user: those of small threads or those of large ones.
+macro_rules! by_user {
+    ($size:literal) => {
+        concat!(
+            "from member m cross join lateral (select * from thread t where t.id = m.thread_id offset 0) t \
+             where not (select by_object from side) and m.user_id = $1 and m.standing = 0 and m.activity_at is ",
+            $size,
+            " and t.context_kind = $3 and t.context_id = $4 \
+              and t.parent_kind is not distinct from $5 and t.parent_id is not distinct from $6 \
+              and t.member_count <= $2::bigint"
+        )
+    };
+}
+
+/// The same within the threads about one object.
 const UNREAD_ABOUT: &str = concat!(
+    side!(),
+    "select (",
     unread_sum!(),
-    "from thread t join member m on m.thread_id = t.id and m.user_id = $1 \
-     where t.context_kind = $3 and t.context_id = $4 \
-       and t.parent_kind is not distinct from $5 and t.parent_id is not distinct from $6 \
-       and m.standing = 0 and t.last_seq > m.read_seq and t.member_count <= $2::bigint"
+    by_object!(),
+    " and t.last_seq > m.read_seq) + (",
+    unread_sum!(),
+    by_user!("not null"),
+    " and t.last_seq > m.read_seq) + (",
+    unread_sum!(),
+    by_user!("null"),
+    " and t.last_seq > m.read_seq)"
 );
+
+/// In which everyone of $7 takes part.
+macro_rules! with_everyone {
+    () => {
+        " and (select count(*) from member o where o.thread_id = t.id and o.user_id = any($7::text[]) \
+           and o.standing in (0, 1)) = cardinality($7::text[]) "
+    };
+}
 
 /// Arguments: as before, and the users who take part.
 const LATEST_ABOUT: &str = concat!(
+    side!(),
     "select ",
     thread_columns!(),
-    " from thread t join member m on m.thread_id = t.id and m.user_id = $1 \
-     where t.context_kind = $3 and t.context_id = $4 \
-       and t.parent_kind is not distinct from $5 and t.parent_id is not distinct from $6 \
-       and m.standing = 0 and t.member_count <= $2::bigint \
-       and (select count(*) from member o where o.thread_id = t.id and o.user_id = any($7::text[]) \
-         and o.standing in (0, 1)) = cardinality($7::text[]) \
-     order by t.last_message_at desc, t.id desc limit 1"
+    " from thread t where t.id = (select id from (\
+       select t.id, t.last_message_at ",
+    by_object!(),
+    with_everyone!(),
+    "union all select t.id, t.last_message_at ",
+    by_user!("not null"),
+    with_everyone!(),
+    "union all select t.id, t.last_message_at ",
+    by_user!("null"),
+    with_everyone!(),
+    ") found order by last_message_at desc, id desc limit 1)"
 );
 
 /// The statements of this module, for the test that looks at their plans.

@@ -14,16 +14,20 @@ use uuid::Uuid;
 use crate::PgStore;
 use crate::queue::{Errand, Ran, mismatched};
 
-/// Passes over what another process claims at this moment.
+/// Jobs of one kind. Passes over what another process claims at this moment.
 const DUE: &str = "select id, kind, thread_id, upto_seq, failing_users, failures, due_at, attempts + 1 as attempts \
-    from job where claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
+    from job where kind = $3 and claimable_at <= $1 order by claimable_at, id limit $2 for update skip locked";
 const HOLD: &str = "update job set claimable_at = $1, attempts = attempts + 1 where id = any($2)";
 /// The count of attempts tells whether somebody else has claimed it since. Whoever has it locked is just doing so.
 const FINISH: &str = "delete from job where id = (select id from job where id = $1 and attempts = $2 \
     for update skip locked)";
 const RETRY: &str = "update job set claimable_at = $3, failing_users = $4, failures = $5 \
     where id = (select id from job where id = $1 and attempts = $2 for update skip locked)";
-const NEXT: &str = "select min(claimable_at) from job";
+const NEXT: &str = "select least((select min(claimable_at) from job where kind = 0), \
+    (select min(claimable_at) from job where kind = 1))";
+
+/// The kinds of jobs, in the order in which they are claimed.
+const KINDS: [i16; 2] = [0, 1];
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
@@ -85,8 +89,19 @@ pub(crate) async fn claim(
     lease_until: Timestamp,
     limit: PageLimit,
 ) -> Result<Vec<ClaimedJob>, sqlx::Error> {
-    let query = sqlx::query_as::<_, JobRow>(DUE).bind(now.as_millis()).bind(i64::from(limit.get()));
-    let rows = query.fetch_all(&mut *connection).await?;
+    let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+    let mut rows: Vec<JobRow> = Vec::new();
+    for kind in KINDS {
+        let left = limit.saturating_sub(rows.len());
+        if left > 0 {
+            let left = i64::try_from(left).unwrap_or(i64::MAX);
+            let query = sqlx::query_as::<_, JobRow>(DUE).bind(now.as_millis()).bind(left).bind(kind);
+            rows.extend(query.fetch_all(&mut *connection).await?);
+        }
+    }
+    if rows.is_empty() {
+        return Ok(Vec::new());
+    }
     let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
     sqlx::query(HOLD).bind(lease_until.as_millis()).bind(ids).execute(connection).await?;
     rows.iter().map(JobRow::claimed).collect()

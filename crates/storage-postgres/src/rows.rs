@@ -124,7 +124,7 @@ impl ThreadRow {
             Some((kind, id)) => Some(context_ref(kind, id, parent)?),
             None => None,
         };
-        let subject = self.subject.as_deref().map(Subject::parse).transpose();
+        let subject = self.subject.as_deref().map(Subject::parse_kept).transpose();
         Ok(Thread {
             id: ThreadId::from_uuid(self.id),
             number: unsigned(self.number, "a thread's number")?,
@@ -257,7 +257,7 @@ impl MessageRow {
             seq: Seq::new(unsigned(self.seq, "a message's seq")?),
             modseq: Modseq::new(unsigned(self.modseq, "a message's modseq")?),
             author,
-            body: Body::parse(&self.body).map_err(|_| corrupt("a message's body"))?,
+            body: Body::parse_kept(&self.body).map_err(|_| corrupt("a message's body"))?,
             client_key: client_key.map_err(|_| corrupt("a client key"))?,
             draft: DraftHash::from_bytes(*self.draft.as_bytes()),
             origin,
@@ -295,7 +295,7 @@ impl SummaryRow {
     pub(crate) fn summary(self) -> Result<Summary, StoreError> {
         let sentiment = self.sentiment.map(Sentiment::from_hundredths).transpose();
         let sentiment = sentiment.map_err(|_| corrupt("a sentiment"))?;
-        let content = SummaryContent::parse(
+        let content = SummaryContent::parse_kept(
             self.text,
             points(&self.key_points)?,
             points(&self.action_items)?,

@@ -13,11 +13,18 @@ where t.number = member.thread and member.standing = 0 and member.activity_at is
 
 -- Up to which message notice windows have ended.
 alter table thread add column notice_upto integer not null default 0;
--- The newest message that a notice told them of. What no job is about was notified, or read by somebody who was there.
+-- The newest message that a notice was about. What no job is about was notified, or read by somebody who was there; and
+-- those whom a job passes over were notified of what it is about.
 alter table member add column notified_seq integer not null default 0;
 update member set notified_seq = t.last_seq from thread t where t.number = member.thread;
 update member set notified_seq = j.upto
-from (select thread_id, min(from_seq) - 1 as upto from job group by thread_id) j where j.thread_id = member.thread_id;
+from (
+  select m.thread, m.user_id, min(job.from_seq) - 1 as upto
+  from job join thread t on t.id = job.thread_id join member m on m.thread = t.number
+  where job.only_users = '[]' or m.user_id in (select value from json_each(job.only_users))
+  group by m.thread, m.user_id
+) j
+where j.thread = member.thread and j.user_id = member.user_id;
 
 -- When the pending window ends: from now on exactly as long as there is a job for it.
 update thread set notice_due = null where notice_due is not null;
@@ -30,3 +37,6 @@ alter table job rename column from_seq to upto_seq;
 alter table job rename column only_users to failing_users;
 alter table job add column failures integer not null default 0;
 update job set upto_seq = 0, failing_users = '[]';
+-- Windows that end are claimed before what is repeated.
+drop index job_claimable;
+create index job_claimable on job (kind, claimable_at);

@@ -34,25 +34,83 @@ const UNREAD: &str = concat!(
        and t.last_seq > m.read_seq and t.member_count <= $2 and ($3 is null or t.context_kind = $3))"
 );
 
-/// The same within the threads about one object, which are looked up by it: arguments 3 to 6 are its kind and id and
-/// those of its parent.
+/// Whether the threads about an object are found by the object: they may be those of many users, and a user's threads may
+/// be about many objects, so the shorter side is read. A side of a few threads is not compared. Arguments: user, the most
+/// members of a thread, and the kind and id of the object and of its parent.
+macro_rules! side {
+    () => {
+        "with own(threads) as materialized (select \
+           (select count(*) from member m where m.user_id = $1 and m.standing = 0 and m.activity_at is not null) + \
+           (select count(*) from member m where m.user_id = $1 and m.standing = 0 and m.activity_at is null)), \
+         side(by_object) as materialized (select \
+           (select count(*) from (select 1 from thread t where t.context_kind = $3 and t.context_id = $4 \
+              limit 17)) <= 16 or \
+           (select count(*) from (select 1 from thread t where t.context_kind = $3 and t.context_id = $4 \
+              limit 1 + (select threads from own))) <= (select threads from own)) "
+    };
+}
+
+/// The rows of `member m` and `thread t` that count, found by the object.
+macro_rules! by_object {
+    () => {
+        "from side cross join thread t cross join member m on m.thread = t.number and m.user_id = $1 \
+         where side.by_object and m.standing = 0 and t.context_kind = $3 and t.context_id = $4 \
+           and t.parent_kind is $5 and t.parent_id is $6 and t.member_count <= $2"
+    };
+}
+
+/// The same rows, found by the user: those of small threads or those of large ones.
+macro_rules! by_user {
+    ($size:literal) => {
+        concat!(
+            "from side cross join member m cross join thread t on t.number = m.thread \
+             where not side.by_object and m.user_id = $1 and m.standing = 0 and m.activity_at is ",
+            $size,
+            " and t.context_kind = $3 and t.context_id = $4 \
+              and t.parent_kind is $5 and t.parent_id is $6 and t.member_count <= $2"
+        )
+    };
+}
+
+/// The same within the threads about one object.
 const UNREAD_ABOUT: &str = concat!(
+    side!(),
+    "select (",
     unread_sum!(),
-    "from thread t cross join member m on m.thread = t.number and m.user_id = $1 \
-     where t.context_kind = $3 and t.context_id = $4 and t.parent_kind is $5 and t.parent_id is $6 \
-       and m.standing = 0 and t.last_seq > m.read_seq and t.member_count <= $2"
+    by_object!(),
+    " and t.last_seq > m.read_seq) + (",
+    unread_sum!(),
+    by_user!("not null"),
+    " and t.last_seq > m.read_seq) + (",
+    unread_sum!(),
+    by_user!("null"),
+    " and t.last_seq > m.read_seq)"
 );
+
+/// In which everyone of the JSON list $7 takes part.
+macro_rules! with_everyone {
+    () => {
+        " and not exists (select 1 from json_each($7) j where not exists \
+           (select 1 from member o where o.thread = t.number and o.user_id = j.value and o.standing in (0, 1))) "
+    };
+}
 
 /// Arguments: as before, and the users who take part, as JSON.
 const LATEST_ABOUT: &str = concat!(
+    side!(),
     "select ",
     thread_columns!(),
-    " from thread t cross join member m on m.thread = t.number and m.user_id = $1 \
-     where t.context_kind = $3 and t.context_id = $4 and t.parent_kind is $5 and t.parent_id is $6 \
-       and m.standing = 0 and t.member_count <= $2 \
-       and not exists (select 1 from json_each($7) j where not exists \
-         (select 1 from member o where o.thread = t.number and o.user_id = j.value and o.standing in (0, 1))) \
-     order by t.last_message_at desc, t.id desc limit 1"
+    " from thread t where t.number = (select number from (\
+       select t.number, t.last_message_at, t.id ",
+    by_object!(),
+    with_everyone!(),
+    "union all select t.number, t.last_message_at, t.id ",
+    by_user!("not null"),
+    with_everyone!(),
+    "union all select t.number, t.last_message_at, t.id ",
+    by_user!("null"),
+    with_everyone!(),
+    ") order by last_message_at desc, id desc limit 1)"
 );
 
 /// The statements of this module, for the test that looks at their plans.

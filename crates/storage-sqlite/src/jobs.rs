@@ -16,16 +16,20 @@ use crate::error::store_error;
 use crate::load::{LoadError, json};
 use crate::queue::{Answer, JobRequest, Request, mismatched};
 
-/// Reads and then takes the same jobs, in the writer's transaction: what an update returns has no order.
+/// Reads and then takes the same jobs of one kind, in the writer's transaction: what an update returns has no order.
 const CLAIM: &str = "select id, kind, thread_id, upto_seq, failing_users, failures, due_at, attempts + 1 as attempts \
-    from job where claimable_at <= $1 order by claimable_at, id limit $3; \
+    from job where kind = $4 and claimable_at <= $1 order by claimable_at, id limit $3; \
     update job set claimable_at = $2, attempts = attempts + 1 where id in \
-    (select id from job where claimable_at <= $1 order by claimable_at, id limit $3)";
+    (select id from job where kind = $4 and claimable_at <= $1 order by claimable_at, id limit $3)";
 /// The count of attempts tells whether somebody else has claimed it since.
 const FINISH: &str = "delete from job where id = $1 and attempts = $2";
 const RETRY: &str = "update job set claimable_at = $3, failing_users = $4, failures = $5 \
     where id = $1 and attempts = $2";
-const NEXT: &str = "select min(claimable_at) from job";
+const NEXT: &str = "select min(at) from (select min(claimable_at) as at from job where kind = 0 \
+    union all select min(claimable_at) from job where kind = 1)";
+
+/// The kinds of jobs, in the order in which they are claimed.
+const KINDS: [i64; 2] = [0, 1];
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
@@ -91,12 +95,23 @@ pub(crate) async fn answer(
 ) -> Result<Answer, LoadError> {
     match asked {
         JobRequest::Claim { now, lease_until, limit } => {
-            let query = sqlx::query_as::<_, JobRow>(CLAIM)
-                .bind(now.as_millis())
-                .bind(lease_until.as_millis())
-                .bind(i64::from(limit.get()));
-            let rows = query.fetch_all(connection).await?;
-            Ok(Answer::Claimed(rows.iter().map(JobRow::claimed).collect::<Result<_, _>>()?))
+            let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
+            let mut claimed = Vec::new();
+            for kind in KINDS {
+                let left = limit.saturating_sub(claimed.len());
+                if left > 0 {
+                    let query = sqlx::query_as::<_, JobRow>(CLAIM)
+                        .bind(now.as_millis())
+                        .bind(lease_until.as_millis())
+                        .bind(i64::try_from(left).unwrap_or(i64::MAX))
+                        .bind(kind);
+                    let rows = query.fetch_all(&mut *connection).await?;
+                    for row in rows {
+                        claimed.push(row.claimed()?);
+                    }
+                }
+            }
+            Ok(Answer::Claimed(claimed))
         }
         JobRequest::Finish { id, attempts } => {
             let query = sqlx::query(FINISH).bind(id.as_uuid().as_bytes().to_vec()).bind(i64::from(attempts));

@@ -55,6 +55,7 @@ mod list;
 mod load;
 mod lookups;
 mod open;
+mod pages;
 #[cfg(test)]
 mod plans;
 mod queue;

@@ -3,7 +3,7 @@
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::config::SqliteConfig;
-use crate::{about, directory, jobs, list, load, open, read, transfer, write};
+use crate::{about, directory, jobs, list, load, open, pages, read, transfer, write};
 
 /// Each single statement of a script, without comments.
 fn statements(script: &str) -> Vec<String> {
@@ -20,7 +20,7 @@ async fn plan(connection: &mut SqliteConnection, statement: &str) -> Vec<String>
 
 /// What a plan may walk through: the JSON of its arguments, and what is made of them on the way.
 fn is_small_scan(step: &str) -> bool {
-    let small = ["j", "jsonb_each", "c", "half", "h", "meta", "sized", "above"];
+    let small = ["j", "jsonb_each", "c", "half", "h", "meta", "sized", "above", "own", "side"];
     step == "SCAN CONSTANT ROW"
         // What a window function runs over: the lengths of a page's texts.
         || step.starts_with("SCAN (subquery-")
@@ -37,6 +37,7 @@ fn no_statement_walks_through_a_table() {
         let mut connection = open::writer(&config).await.expect("a new file opens");
         let scripts = [
             read::STATEMENTS,
+            pages::STATEMENTS,
             list::STATEMENTS,
             about::STATEMENTS,
             directory::STATEMENTS,

@@ -13,7 +13,7 @@ use tidings_domain::error::StoreError;
 use tidings_domain::id::{MessageId, ThreadId, UserId};
 use tidings_domain::member::Member;
 use tidings_domain::message::{Message, Origin};
-use tidings_domain::page::{About, MessagePage, PageEnd, PageLimit, ThreadEntry, ThreadPage};
+use tidings_domain::page::{About, MessagePage, PageLimit, ThreadEntry, ThreadPage};
 use tidings_domain::ports::{ChangeFeed, MessageRepository, SummaryRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::summary::Summary;
@@ -26,7 +26,7 @@ use crate::rows::{
     MemberRow, MessageRow, SummaryRow, ThreadRow, member_columns, message_columns, signed, summary_columns,
     thread_columns,
 };
-use crate::{SqliteStore, about, list};
+use crate::{SqliteStore, about, list, pages};
 
 const THREAD_BY_ID: &str = concat!("select ", thread_columns!(), " from thread t where t.id = $1");
 const THREAD_BY_KEY: &str = concat!("select ", thread_columns!(), " from thread t where t.key = $1");
@@ -73,49 +73,6 @@ const MESSAGE: &str = concat!(
     " from message x cross join thread t on t.number = x.thread where x.id = $1",
 );
 
-/// A text of up to so many bytes is read without adding it up first with those before it.
-const SHORT_TEXT_BYTES: i64 = 4 * 1024;
-
-/// The messages of a page from one end whose texts are short: arguments are the thread, the bounds, how many rows, and
-/// how many bytes a short text has.
-macro_rules! short_texts {
-    ($order:literal) => {
-        concat!(
-            "select ",
-            message_columns!(),
-            " from thread t cross join message x on x.thread = t.number",
-            " where t.id = $1 and x.seq > $2 and x.seq < $3 and octet_length(x.body) <= $5 order by x.seq ",
-            $order,
-            " limit $4",
-        )
-    };
-}
-
-const NEWEST_SHORT: &str = short_texts!("desc");
-const OLDEST_SHORT: &str = short_texts!("asc");
-
-/// The same of a page with long texts, in no order; the last argument is how many bytes of text there are in all. The
-/// length of a text stands in its row, so that a text that is left out is not read.
-macro_rules! page {
-    ($order:literal) => {
-        concat!(
-            "with sized as (select x.number, x.seq, octet_length(x.body) as bytes",
-            " from thread t cross join message x on x.thread = t.number",
-            " where t.id = $1 and x.seq > $2 and x.seq < $3 order by x.seq ",
-            $order,
-            " limit $4), above as (select number, sum(bytes) over (order by seq ",
-            $order,
-            " rows between unbounded preceding and 1 preceding) as bytes from sized) select ",
-            message_columns!(),
-            " from above cross join message x on x.number = above.number",
-            " cross join thread t on t.number = x.thread where coalesce(above.bytes, 0) < $5",
-        )
-    };
-}
-
-const NEWEST: &str = page!("desc");
-const OLDEST: &str = page!("asc");
-
 /// Halves the range of seqs until one is left: times never run backwards within a thread.
 const LAST_BEFORE: &str = "\
 with recursive half (thread, low, high) as ( \
@@ -128,21 +85,10 @@ with recursive half (thread, low, high) as ( \
 
 /// The statements of this module, for the test that looks at their plans.
 #[cfg(test)]
-pub(crate) const STATEMENTS: &[&str] = &[
-    THREAD_BY_ID,
-    THREAD_BY_KEY,
-    ROSTER,
-    CHANGES,
-    SUMMARIES,
-    MESSAGE,
-    NEWEST_SHORT,
-    OLDEST_SHORT,
-    NEWEST,
-    OLDEST,
-    LAST_BEFORE,
-];
+pub(crate) const STATEMENTS: &[&str] =
+    &[THREAD_BY_ID, THREAD_BY_KEY, ROSTER, CHANGES, SUMMARIES, MESSAGE, LAST_BEFORE];
 
-fn id_bytes(id: &uuid::Uuid) -> Vec<u8> {
+pub(crate) fn id_bytes(id: &uuid::Uuid) -> Vec<u8> {
     id.as_bytes().to_vec()
 }
 
@@ -150,28 +96,6 @@ impl SqliteStore {
     /// Opens a moment that all statements until its end see together.
     pub(crate) async fn moment(&self) -> Result<sqlx::Transaction<'static, sqlx::Sqlite>, StoreError> {
         self.readers.begin().await.map_err(|error| store_error(&error))
-    }
-
-    async fn page_rows(
-        &self,
-        sql: &'static str,
-        thread: ThreadId,
-        page: &MessagePage,
-        text_bytes: i64,
-    ) -> Result<Vec<MessageRow>, StoreError> {
-        let query = sqlx::query_as::<_, MessageRow>(sql)
-            .bind(id_bytes(thread.as_uuid()))
-            .bind(signed(page.after.get()))
-            .bind(page.before.map_or(i64::MAX, |before| signed(before.get())))
-            .bind(i64::from(page.limit.get()))
-            .bind(text_bytes);
-        let mut found = query.fetch(&self.readers);
-        let mut rows = Vec::new();
-        while let Some(row) = found.try_next().await.map_err(|error| store_error(&error))? {
-            rows.push(row);
-            give_way(rows.len()).await;
-        }
-        Ok(rows)
     }
 
     pub(crate) async fn one_thread(
@@ -187,24 +111,10 @@ impl SqliteStore {
 const ROWS_AT_ONCE: usize = 32;
 
 /// Lets other tasks have their turn, now and then: many rows that are there already would be taken in one go.
-async fn give_way(rows: usize) {
+pub(crate) async fn give_way(rows: usize) {
     if rows.is_multiple_of(ROWS_AT_ONCE) {
         tokio::task::yield_now().await;
     }
-}
-
-/// Whether these rows, in the order in which the page is read, are all that it asks for: seqs have no gaps.
-fn has_all(rows: &[MessageRow], page: &MessagePage) -> bool {
-    let (Some(first), Some(last)) = (rows.first(), rows.last()) else { return false };
-    let (after, before) = (signed(page.after.get()), page.before.map(|before| signed(before.get())));
-    let (low, high) = (first.seq.min(last.seq), first.seq.max(last.seq));
-    let count = i64::try_from(rows.len()).unwrap_or(i64::MAX);
-    let (begins, reaches_the_end) = match page.from {
-        PageEnd::Newest => (before == Some(high.saturating_add(1)), low == after.saturating_add(1)),
-        PageEnd::Oldest => (low == after.saturating_add(1), before == Some(high.saturating_add(1))),
-    };
-    let is_full = count == i64::from(page.limit.get());
-    begins && high.saturating_sub(low).saturating_add(1) == count && (is_full || reaches_the_end)
 }
 
 /// Runs a script of selects, handing over each row with the number of its statement.
@@ -307,27 +217,7 @@ impl ThreadRepository for SqliteStore {
 #[async_trait]
 impl MessageRepository for SqliteStore {
     async fn page(&self, thread: ThreadId, page: &MessagePage) -> Result<Vec<Message>, StoreError> {
-        let (short, any) = match page.from {
-            PageEnd::Newest => (NEWEST_SHORT, NEWEST),
-            PageEnd::Oldest => (OLDEST_SHORT, OLDEST),
-        };
-        // Nearly always all texts are short, and nothing is left to do but to end the page where it ends.
-        let rows = self.page_rows(short, thread, page, SHORT_TEXT_BYTES).await?;
-        if has_all(&rows, page) {
-            let mut room = i64::from(page.limit.text_bytes());
-            let mut messages = Vec::with_capacity(rows.len());
-            for row in rows.iter().take_while(|row| row.takes_room(&mut room)) {
-                messages.push(row.message()?);
-            }
-            if page.from == PageEnd::Newest {
-                messages.reverse();
-            }
-            return Ok(messages);
-        }
-        drop(rows);
-        let mut rows = self.page_rows(any, thread, page, i64::from(page.limit.text_bytes())).await?;
-        rows.sort_unstable_by_key(|row| row.seq);
-        rows.iter().map(MessageRow::message).collect()
+        pages::page(self, thread, page).await
     }
 
     async fn message(&self, id: MessageId) -> Result<Option<Message>, StoreError> {

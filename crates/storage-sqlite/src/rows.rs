@@ -133,7 +133,7 @@ impl ThreadRow {
             Some((kind, id)) => Some(context_ref(kind, id, parent)?),
             None => None,
         };
-        let subject = self.subject.as_deref().map(Subject::parse).transpose();
+        let subject = self.subject.as_deref().map(Subject::parse_kept).transpose();
         Ok(Thread {
             id: ThreadId::from_uuid(uuid(&self.id, "a thread's id")?),
             number: unsigned(self.number, "a thread's number")?,
@@ -248,11 +248,9 @@ pub(crate) struct MessageRow {
 }
 
 impl MessageRow {
-    /// Whether a page has room for the text; the one that uses up the last of it may be longer.
-    pub(crate) fn takes_room(&self, room: &mut i64) -> bool {
-        let is_left = *room > 0;
-        *room = room.saturating_sub(i64::try_from(self.body.len()).unwrap_or(i64::MAX));
-        is_left
+    /// How many bytes its text has.
+    pub(crate) fn text_bytes(&self) -> i64 {
+        i64::try_from(self.body.len()).unwrap_or(i64::MAX)
     }
 
     pub(crate) fn message(&self) -> Result<Message, StoreError> {
@@ -276,7 +274,7 @@ impl MessageRow {
             seq: Seq::new(unsigned(self.seq, "a message's seq")?),
             modseq: Modseq::new(unsigned(self.modseq, "a message's modseq")?),
             author,
-            body: Body::parse(&self.body).map_err(|_| corrupt("a message's body"))?,
+            body: Body::parse_kept(&self.body).map_err(|_| corrupt("a message's body"))?,
             client_key: client_key.map_err(|_| corrupt("a client key"))?,
             draft: DraftHash::from_bytes(draft),
             origin,
@@ -314,7 +312,7 @@ impl SummaryRow {
     pub(crate) fn summary(self) -> Result<Summary, StoreError> {
         let sentiment = self.sentiment.map(Sentiment::from_hundredths).transpose();
         let sentiment = sentiment.map_err(|_| corrupt("a sentiment"))?;
-        let content = SummaryContent::parse(
+        let content = SummaryContent::parse_kept(
             self.text,
             points(&self.key_points)?,
             points(&self.action_items)?,

@@ -44,6 +44,8 @@ struct Written {
     pieces: Pieces,
     /// None when all has been read.
     rest: Option<Rest>,
+    /// For what the rest takes in memory.
+    rest_room: Room,
     has_items: bool,
     bytes: usize,
 }
@@ -69,12 +71,12 @@ impl fmt::Display for BrokenOff {
 impl std::error::Error for BrokenOff {}
 
 impl Answering {
-    /// The answer to what the route's command came to. `reading`: the leave to read that it took, which is kept until
-    /// there is room for the answer, so that a user has one large answer at a time that is not counted yet.
+    /// The answer to what the route's command came to. `begun` is the leave to begin that a long read took; it is kept
+    /// until there is room for the answer.
     pub(crate) async fn respond(
         self,
         mut result: Result<Outcome, CommandError>,
-        reading: Option<OwnedSemaphorePermit>,
+        begun: Option<OwnedSemaphorePermit>,
     ) -> Result<Response, Failed> {
         let reply = (self.route.encode)(&self.actor, result.as_ref());
         let rest = result.as_mut().ok().and_then(Outcome::take_rest);
@@ -82,8 +84,9 @@ impl Answering {
         drop(result);
         match (reply.pieces, rest) {
             (Some(pieces), Some(rest)) => {
-                let room = self.place.in_flight().room(WHOLE_BYTES + PIECE_BYTES, None).await?;
-                drop(reading);
+                let bytes = rest.bytes().saturating_add(WHOLE_BYTES + PIECE_BYTES);
+                let room = self.place.in_flight().room(bytes, None).await?;
+                drop(begun);
                 self.in_pieces(reply, pieces, rest, room).await
             }
             (_, _) => self.whole(reply, None).await,
@@ -115,7 +118,8 @@ impl Answering {
         text.push_str(pieces.start);
         text.push_str(&first);
         let bytes = text.len();
-        let mut written = Written { by: self, pieces, rest: Some(rest), has_items: !first.is_empty(), bytes };
+        let (rest_room, has_items) = (room.split_off(WHOLE_BYTES + PIECE_BYTES), !first.is_empty());
+        let mut written = Written { by: self, pieces, rest: Some(rest), rest_room, has_items, bytes };
         while text.len() < WHOLE_BYTES && written.rest.is_some() {
             let piece = written.next().await;
             match piece {
@@ -192,6 +196,7 @@ impl Written {
         if self.rest.is_none() {
             text.push_str(self.pieces.end);
         }
+        self.rest_room.shrink(self.rest.as_ref().map_or(0, Rest::bytes));
         self.bytes = self.bytes.saturating_add(text.len());
         Ok(text)
     }

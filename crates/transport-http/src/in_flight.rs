@@ -25,8 +25,9 @@ pub struct InFlightLimits {
     /// The most of these that read a list or a page from the store at once; more wait in the same way. With as many as
     /// the machine has cores, or the store connections for reading, one user is in everybody's way. Default 1.
     pub reads_per_user: usize,
-    /// The most bytes of answers of all users that clients have not taken yet. Answers that find no room wait for up to
-    /// `wait_max`, and are then 503. Short answers are not counted. Default 64 MiB.
+    /// The most bytes of answers of all users that clients have not taken yet, with what is kept to go on with them.
+    /// Answers that find no room wait for up to `wait_max`, and are then 503. Short answers are not counted. Default
+    /// 64 MiB.
     pub answer_bytes: usize,
     /// How long a request waits for the others. Default 5 s.
     pub wait_max: Duration,
@@ -50,7 +51,7 @@ pub struct InFlight(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     limits: InFlightLimits,
-    users: Mutex<HashMap<UserId, Arc<Gate>>>,
+    users: Mutex<HashMap<UserId, Entered>>,
     /// A permit for each byte.
     bytes: Arc<Semaphore>,
     bytes_max: u32,
@@ -58,10 +59,32 @@ struct Shared {
     refused_of_all: Counter,
 }
 
+/// A user with requests in flight.
+#[derive(Debug)]
+struct Entered {
+    gate: Arc<Gate>,
+    /// How many places there are. The last one to be given back removes the user.
+    places: usize,
+}
+
+/// What is waited for on a user's behalf, always in this order: a request, to begin, room for bytes, a read. A read
+/// waits for nothing more, so that none of them waits in a circle.
 #[derive(Debug)]
 struct Gate {
     requests: Arc<Semaphore>,
+    begins: Arc<Semaphore>,
     reads: Arc<Semaphore>,
+}
+
+impl Gate {
+    fn new(limits: &InFlightLimits) -> Self {
+        let semaphore = |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
+        Self {
+            requests: semaphore(limits.requests_per_user),
+            begins: semaphore(limits.reads_per_user),
+            reads: semaphore(limits.reads_per_user),
+        }
+    }
 }
 
 impl Default for InFlight {
@@ -89,20 +112,18 @@ impl InFlight {
 
     /// A place for a request of a user, once there is one.
     pub(crate) async fn enter(&self, user: &UserId) -> Result<Place, Failed> {
-        let limits = &self.0.limits;
         let gate = {
             let mut users = self.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-            let gate = || {
-                let semaphore =
-                    |places: usize| Arc::new(Semaphore::new(places.clamp(1, Semaphore::MAX_PERMITS)));
-                Arc::new(Gate {
-                    requests: semaphore(limits.requests_per_user),
-                    reads: semaphore(limits.reads_per_user),
-                })
-            };
-            match users.get(user) {
-                Some(gate) => Arc::clone(gate),
-                None => Arc::clone(users.entry(user.clone()).or_insert_with(gate)),
+            match users.get_mut(user) {
+                Some(entered) => {
+                    entered.places = entered.places.saturating_add(1);
+                    Arc::clone(&entered.gate)
+                }
+                None => {
+                    let gate = Arc::new(Gate::new(&self.0.limits));
+                    users.insert(user.clone(), Entered { gate: Arc::clone(&gate), places: 1 });
+                    gate
+                }
             }
         };
         // Made before the wait, so that whoever goes away meanwhile leaves no gate behind.
@@ -122,7 +143,7 @@ impl InFlight {
     pub(crate) async fn room(&self, bytes: usize, wait_max: Option<Duration>) -> Result<Room, Failed> {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX).min(self.0.bytes_max);
         let wait_max = wait_max.unwrap_or(self.0.limits.wait_max);
-        permits(&self.0.bytes, bytes, wait_max).await.map(Room).ok_or_else(|| {
+        permits(&self.0.bytes, bytes, wait_max).await.map(|permit| Room(Some(permit))).ok_or_else(|| {
             self.0.refused_of_all.increment(1);
             Failed::Busy
         })
@@ -139,12 +160,18 @@ async fn permits(semaphore: &Arc<Semaphore>, count: u32, wait_max: Duration) -> 
 
 /// Room for bytes of an answer; given back when dropped.
 #[derive(Debug)]
-pub(crate) struct Room(OwnedSemaphorePermit);
+pub(crate) struct Room(Option<OwnedSemaphorePermit>);
 
 impl Room {
+    /// Keeps so many bytes, and gives the others, if there are any.
+    pub(crate) fn split_off(&mut self, at: usize) -> Self {
+        let permit = self.0.as_mut();
+        Self(permit.and_then(|permit| permit.split(permit.num_permits().saturating_sub(at))))
+    }
+
     /// Gives back what is more than so many bytes.
     pub(crate) fn shrink(&mut self, bytes: usize) {
-        drop(self.0.split(self.0.num_permits().saturating_sub(bytes)));
+        drop(self.split_off(bytes));
     }
 }
 
@@ -158,7 +185,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    /// Leave to read a list or a page from the store.
+    /// Leave to begin an answer that reads a list or a page: taken before its first read, and kept until there is room
+    /// for it, so that a user has one large answer at a time that is not counted yet.
+    pub(crate) async fn begin(&self) -> Result<OwnedSemaphorePermit, Failed> {
+        self.all.of_user(&self.gate.begins).await
+    }
+
+    /// Leave to read a list or a page from the store, given back once it is read.
     pub(crate) async fn read(&self) -> Result<OwnedSemaphorePermit, Failed> {
         self.all.of_user(&self.gate.reads).await
     }
@@ -172,15 +205,19 @@ impl Drop for Place {
     fn drop(&mut self) {
         drop(self.request.take());
         let mut users = self.all.0.users.lock().unwrap_or_else(PoisonError::into_inner);
-        // The map's own and this one: nobody else is at the gate, and nobody can come while the map is locked.
-        if Arc::strong_count(&self.gate) == 2 {
-            users.remove(&self.user);
+        if let Some(entered) = users.get_mut(&self.user) {
+            entered.places = entered.places.saturating_sub(1);
+            if entered.places == 0 {
+                users.remove(&self.user);
+            }
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
 
     fn limits() -> InFlightLimits {
@@ -205,6 +242,33 @@ mod tests {
         assert!(all.0.users.lock().unwrap().is_empty());
     }
 
+    /// Requests of a user that end at the same moment leave nothing behind.
+    #[tokio::test]
+    async fn places_given_back_at_once_leave_no_gate() {
+        let all = InFlight::new(limits());
+        let (mut first, mut second) = (Vec::new(), Vec::new());
+        for n in 0..20_000 {
+            let user = format!("user-{n}").parse().unwrap();
+            first.push(all.enter(&user).await.unwrap());
+            second.push(all.enter(&user).await.unwrap());
+        }
+        let met = AtomicUsize::new(0);
+        std::thread::scope(|scope| {
+            for places in [first, second] {
+                scope.spawn(|| {
+                    for (n, place) in places.into_iter().enumerate() {
+                        met.fetch_add(1, Ordering::SeqCst);
+                        while met.load(Ordering::SeqCst) < 2 * (n + 1) {
+                            std::thread::yield_now();
+                        }
+                        drop(place);
+                    }
+                });
+            }
+        });
+        assert_eq!(all.0.users.lock().unwrap().len(), 0);
+    }
+
     #[tokio::test(start_paused = true)]
     async fn room_is_bounded_and_given_back() {
         let all = InFlight::new(limits());
@@ -213,7 +277,11 @@ mod tests {
         most.shrink(60);
         let other = all.room(40, None).await.unwrap();
         assert!(matches!(all.room(1, None).await, Err(Failed::Busy)));
-        drop((most, other));
+        let part = most.split_off(50);
+        drop(most);
+        let most = all.room(50, None).await.unwrap();
+        assert!(matches!(all.room(1, None).await, Err(Failed::Busy)));
+        drop((most, other, part));
         drop(all.room(100, None).await.unwrap());
     }
 }

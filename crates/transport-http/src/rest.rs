@@ -129,10 +129,13 @@ impl Mounted {
         }
         let command = opened(&mut parts, &body, |request, _| (route.decode)(request)).await?;
         let is_send = matches!(command, Command::Send(_));
-        let reading = if is_long_read(&command) { Some(place.read().await?) } else { None };
+        let is_long = is_long_read(&command);
+        let begun = if is_long { Some(place.begin().await?) } else { None };
+        let reading = if is_long { Some(place.read().await?) } else { None };
         charge(&self.messaging, &actor, passing_over(&command));
         let began = Instant::now();
         let result = self.messaging.execute(&actor, command).await;
+        drop(reading);
         if is_send {
             self.sends.sent(&result, began.elapsed());
         }
@@ -146,7 +149,7 @@ impl Mounted {
             Ok(_) | Err(_) => None,
         };
         let (messaging, place) = (self.messaging.clone(), Arc::new(place));
-        let mut response = Answering { messaging, actor, route, place }.respond(result, reading).await?;
+        let mut response = Answering { messaging, actor, route, place }.respond(result, begun).await?;
         if let Some(many) = too_many {
             retry_after(&mut response, many);
         }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tidings_domain::change::Commit;
 use tidings_domain::id::{SessionId, UserId};
+use tidings_domain::job::Waiting;
 use tidings_domain::messaging::Messaging;
 use tidings_domain::ports::{Attendance, Notifier};
 use tokio::sync::mpsc;
@@ -162,6 +163,14 @@ impl Notifier for Hub {
 impl Attendance for Hub {
     fn is_here(&self, user: &UserId) -> bool {
         self.shared.presence.is_here(user)
+    }
+
+    fn waits(&self, waiting: Waiting) {
+        self.shared.presence.waits(waiting);
+    }
+
+    fn gone(&self, limit: usize) -> Vec<Waiting> {
+        self.shared.presence.gone(limit)
     }
 }
 

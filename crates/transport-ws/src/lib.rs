@@ -69,6 +69,7 @@ mod sessions;
 mod state;
 mod threads;
 mod typists;
+mod waiting;
 
 pub use config::HubConfig;
 pub use hub::{Hub, HubTask};

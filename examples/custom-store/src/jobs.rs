@@ -19,9 +19,10 @@ impl JobRepository for TableStore {
         limit: PageLimit,
     ) -> Result<Vec<ClaimedJob>, StoreError> {
         let mut tables = self.tables.lock();
-        tables.jobs.sort_by_key(|row| (row.claimable_at, row.job.id));
+        // New notices before tries that are repeated, then the earliest.
+        tables.jobs.sort_by_key(|row| (row.job.work.is_repeated(), row.claimable_at, row.job.id));
         let limit = usize::try_from(limit.get()).unwrap_or(usize::MAX);
-        let due = tables.jobs.iter_mut().take_while(|row| row.claimable_at <= now).take(limit);
+        let due = tables.jobs.iter_mut().filter(|row| row.claimable_at <= now).take(limit);
         let claim = |row: &mut JobRow| {
             // Whoever holds it has it until then; if they die, it comes back by itself.
             row.claimable_at = lease_until;

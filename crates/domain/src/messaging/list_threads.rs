@@ -1,12 +1,12 @@
 //! Looking at threads: a page of one's own, or one of them.
 
 use super::Messaging;
-use super::reading_on::{LIST_TEXT_BYTES, ListRow, ThreadsRest, ThreadsView};
+use super::reading_on::{LIST_TEXT_BYTES, ThreadsRest, ThreadsView};
 use super::view::{self, ThreadView};
 use crate::error::{Classify, ErrorKind, StoreError};
 use crate::id::ThreadId;
 use crate::member::Member;
-use crate::page::{ThreadEntry, ThreadPage};
+use crate::page::ThreadPage;
 use crate::thread::Thread;
 use crate::user::Actor;
 
@@ -51,7 +51,8 @@ impl Classify for ReadError {
 }
 
 impl Messaging {
-    /// A page of the caller's threads, by latest activity first, as it is at one moment.
+    /// A page of the caller's threads, by latest activity first, as it is at one moment; what the host said of their
+    /// contexts is as it is when their piece is read.
     ///
     /// Of a long page, and of one with long last messages, this is the first piece; the view's `rest` leads to the
     /// others. So a list of large messages is never in memory as a whole.
@@ -62,11 +63,7 @@ impl Messaging {
         let page = ThreadPage { limit: list.page.limit.with_text_bytes(LIST_TEXT_BYTES), ..list.page };
         let mut entries = self.deps().threads.threads_of(&actor.user, &page).await?;
         entries.retain(|entry| actor.reaches(&entry.thread));
-        let lacking: Vec<bool> = entries.iter().map(ThreadEntry::lacks_last_message).collect();
-        let views = view::thread_views(self, entries).await?;
-        let row = |(view, lacks_last_message)| ListRow { view, lacks_last_message };
-        let rows = views.into_iter().zip(lacking).map(row).collect();
-        self.more_threads(actor, ThreadsRest(rows)).await
+        self.more_threads(actor, ThreadsRest(entries.into())).await
     }
 
     /// One thread that the caller takes part in.

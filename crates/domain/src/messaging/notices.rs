@@ -7,20 +7,17 @@
 
 mod rule;
 mod settle;
+mod unread;
 
-use self::rule::{
-    Due, FAILURES_BESIDE_PRESENT_MAX, FAILURES_MAX, due, look_again_at, may_be_notified, try_again_at,
-    try_again_beside,
-};
+use self::rule::{FAILURES_MAX, due, look_again_at, try_again_at};
 use self::settle::{EndedWindow, Settle};
+use self::unread::Found;
 use super::Messaging;
 use crate::decision::transact;
 use crate::error::StoreError;
-use crate::id::{JobId, UserId};
-use crate::job::{ClaimedJob, Job, Notice, Work};
-use crate::member::Member;
-use crate::message::Message;
-use crate::page::{MessagePage, PageEnd, PageLimit};
+use crate::id::{JobId, ThreadId, UserId};
+use crate::job::{ClaimedJob, Job, Notice, Waiting, Work};
+use crate::page::PageLimit;
 use crate::ports::{Attendance, NoticeDelivery};
 use crate::seq::Seq;
 use crate::thread::Thread;
@@ -66,8 +63,8 @@ struct Looked {
     unreached: Vec<(UserId, Seq)>,
     /// For whom there was no time.
     untried: Vec<UserId>,
-    /// How many are present and have not read.
-    waiting: usize,
+    /// Who is present and has not read.
+    waiting: Vec<UserId>,
     /// When to look again at them.
     present_at: Option<Timestamp>,
 }
@@ -102,106 +99,104 @@ impl Messaging {
             let Some(held) = claimed.into_iter().next() else { break };
             self.work(&held, Reach { attendance, delivery }, &mut round).await?;
         }
-        round.next_at = jobs.next_job_at().await?;
+        let gone = attendance.gone(ROUND_JOBS);
+        let are_more_gone = gone.len() == ROUND_JOBS;
+        for waiting in gone {
+            self.look_at_leaver(&waiting, Reach { attendance, delivery }, &mut round).await?;
+        }
+        round.next_at =
+            if are_more_gone { Some(self.deps().clock.now()) } else { jobs.next_job_at().await? };
         Ok(round)
+    }
+
+    /// Notifies somebody who was present and is gone, without waiting for the job that looks at them later. It is not held:
+    /// if another runner does it at the same time, the notice is delivered twice, with the same job.
+    async fn look_at_leaver(
+        &self,
+        waiting: &Waiting,
+        reach: Reach<'_>,
+        round: &mut Round,
+    ) -> Result<(), StoreError> {
+        let Some(found) = self.to_look_at_one(waiting, reach.attendance).await? else { return Ok(()) };
+        let looked = self.look(waiting.job, &found, reach).await;
+        looked.wait(waiting.thread, waiting.job, reach.attendance);
+        round.delivered += looked.notified.len();
+        // The job is the other try.
+        round.failed += looked.unreached.len();
+        self.note(waiting.thread, looked.notified).await
     }
 
     /// Does a job.
     async fn work(&self, held: &ClaimedJob, reach: Reach<'_>, round: &mut Round) -> Result<(), StoreError> {
         let jobs = &self.deps().jobs;
         let now = self.deps().clock.now();
-        let read = self.to_look_at(&held.job.work, now).await;
+        let read = self.to_look_at(&held.job.work, now, reach.attendance).await;
         let Ok(found) = read else {
             round.failed += 1;
             return jobs.retry_job(held, try_again_at(now, held.attempts), held.job.work.clone()).await;
         };
         // A later job has taken its place, or a crash came between its work and its end.
-        let Some((thread, mut members, messages)) = found else { return jobs.finish_job(held).await };
-        let (upto, failing, failures) = match &held.job.work {
-            Work::NotifyUnread { .. } => (thread.last_seq, &[][..], 0),
-            Work::NotifyAgain { upto, failing, failures, .. } => (*upto, &failing[..], *failures),
+        let Some(mut found) = found else { return jobs.finish_job(held).await };
+        let (failing, failures) = match &held.job.work {
+            Work::NotifyUnread { .. } => (&[][..], 0),
+            Work::NotifyAgain { failing, failures, .. } => (&failing[..], *failures),
         };
         // So that those who cannot be reached keep nobody waiting who can.
-        members.sort_by_key(|member| failing.contains(&member.user));
-        let mut looked = self.look(held.job.id, upto, &members, &messages, reach).await;
+        found.away.sort_by_key(|member| failing.contains(&member.user));
+        let mut looked = self.look(held.job.id, &found, reach).await;
+        let thread = &found.thread;
         round.delivered += looked.notified.len();
-        round.waiting += looked.waiting;
+        round.waiting += looked.waiting.len();
         let again = looked.again(now, failing, failures, round);
         match &held.job.work {
             Work::NotifyUnread { .. } => {
-                self.end_window(&thread, now, looked.notified, again).await?;
+                let again = again.map(|again| Job {
+                    id: self.job_id(now),
+                    due_at: again.at,
+                    work: again.work(thread.id, found.upto),
+                });
+                let waiting_for = again.as_ref().map(|again| again.id);
+                self.end_window(thread, now, std::mem::take(&mut looked.notified), again).await?;
+                if let Some(job) = waiting_for {
+                    looked.wait(thread.id, job, reach.attendance);
+                }
                 jobs.finish_job(held).await
             }
             Work::NotifyAgain { .. } => {
-                if !looked.notified.is_empty() {
-                    let settle = Settle { thread: thread.id, notified: looked.notified, window: None };
-                    transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)?;
-                }
+                looked.wait(thread.id, held.job.id, reach.attendance);
+                self.note(thread.id, looked.notified).await?;
                 match again {
-                    Some(again) => jobs.retry_job(held, again.at, again.work(thread.id, upto)).await,
+                    Some(again) => jobs.retry_job(held, again.at, again.work(thread.id, found.upto)).await,
                     None => jobs.finish_job(held).await,
                 }
             }
         }
     }
 
-    /// The thread of a job with its members and newest messages, unless there is nothing to do.
-    async fn to_look_at(
-        &self,
-        work: &Work,
-        now: Timestamp,
-    ) -> Result<Option<(Thread, Vec<Member>, Vec<Message>)>, StoreError> {
-        let Some((thread, mut members)) = self.roster(work.thread()).await? else { return Ok(None) };
-        let (is_due, upto) = match work {
-            Work::NotifyUnread { .. } => (thread.notice_due.is_some_and(|due| due <= now), thread.last_seq),
-            Work::NotifyAgain { upto, .. } => (thread.notice_upto == *upto, *upto),
-        };
-        if !is_due {
-            return Ok(None);
-        }
-        members.retain(|member| may_be_notified(member) && member.unnotified_above() < upto);
-        let Some(after) = members.iter().map(Member::unnotified_above).min() else {
-            return Ok(Some((thread, members, Vec::new())));
-        };
-        let before = Some(thread.last_seq.next());
-        let page = MessagePage { after, before, from: PageEnd::Newest, limit: PageLimit::MAX };
-        let messages = self.deps().messages.page(thread.id, &page).await?;
-        Ok(Some((thread, members, messages)))
-    }
-
     /// Notifies whom it can. One recipient's failure is not the others'.
-    async fn look(
-        &self,
-        job: JobId,
-        upto: Seq,
-        members: &[Member],
-        messages: &[Message],
-        reach: Reach<'_>,
-    ) -> Looked {
-        let mut looked = Looked::default();
+    async fn look(&self, job: JobId, found: &Found, reach: Reach<'_>) -> Looked {
+        let mut looked = Looked { waiting: found.waiting.clone(), ..Looked::default() };
         let began = self.deps().clock.now();
-        for member in members {
-            let is_here = reach.attendance.is_here(&member.user);
-            match due(member, upto, messages, is_here) {
-                Due::Nothing => {}
-                Due::Wait { since } => {
-                    looked.waiting += 1;
-                    let at = look_again_at(began, since);
-                    looked.present_at = Some(looked.present_at.map_or(at, |other| other.min(at)));
-                }
-                Due::Notify { .. } if looked.tried() >= LOOK_DELIVERIES || self.is_past(began, LOOK_MS) => {
-                    looked.untried.push(member.user.clone());
-                }
-                Due::Notify { unread, newest } => {
-                    let (user, thread, upto) = (member.user.clone(), member.thread, newest.seq);
-                    let notice = Notice { job, user, thread, unread, newest: newest.id };
-                    match reach.delivery.deliver(&notice).await {
-                        Ok(()) => looked.notified.push((notice.user, upto)),
-                        Err(_) => looked.unreached.push((notice.user, upto)),
-                    }
-                }
+        for member in &found.away {
+            let Some(unread) = due(member, found.upto, &found.written) else { continue };
+            if looked.tried() >= LOOK_DELIVERIES || self.is_past(began, LOOK_MS) {
+                looked.untried.push(member.user.clone());
+                continue;
+            }
+            // They may have come while others were notified.
+            if reach.attendance.is_here(&member.user) {
+                looked.waiting.push(member.user.clone());
+                continue;
+            }
+            let (user, thread) = (member.user.clone(), member.thread);
+            let notice = Notice { job, user, thread, unread: unread.count, newest: unread.newest };
+            match reach.delivery.deliver(&notice).await {
+                Ok(()) => looked.notified.push((notice.user, unread.upto)),
+                Err(_) => looked.unreached.push((notice.user, unread.upto)),
             }
         }
+        let is_waiting = !looked.waiting.is_empty();
+        looked.present_at = is_waiting.then(|| look_again_at(began, found.thread.last_message_at));
         looked
     }
 
@@ -209,18 +204,29 @@ impl Messaging {
         self.deps().clock.now() >= began.plus_millis(millis)
     }
 
+    fn job_id(&self, now: Timestamp) -> JobId {
+        JobId::from_uuid(self.deps().ids.uuid_v7(now))
+    }
+
+    /// Stores who was notified.
+    async fn note(&self, thread: ThreadId, notified: Vec<(UserId, Seq)>) -> Result<(), StoreError> {
+        if notified.is_empty() {
+            return Ok(());
+        }
+        let settle = Settle { thread, notified, window: None };
+        transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)
+    }
+
     async fn end_window(
         &self,
         thread: &Thread,
         now: Timestamp,
         notified: Vec<(UserId, Seq)>,
-        again: Option<Again>,
+        again: Option<Job>,
     ) -> Result<(), StoreError> {
-        let id = || JobId::from_uuid(self.deps().ids.uuid_v7(now));
         let seen = thread.last_seq;
-        let again = again.map(|again| Job { id: id(), due_at: again.at, work: again.work(thread.id, seen) });
         let due_at = now.plus_millis(self.deps().settings.notice_after_ms.unwrap_or_default());
-        let next = Job { id: id(), due_at, work: Work::NotifyUnread { thread: thread.id } };
+        let next = Job { id: self.job_id(now), due_at, work: Work::NotifyUnread { thread: thread.id } };
         let window = EndedWindow { at: now, seen, again, next };
         let settle = Settle { thread: thread.id, notified, window: Some(window) };
         transact(self.deps().threads.as_ref(), settle).await?.map_err(mistaken)
@@ -234,6 +240,13 @@ fn mistaken(error: crate::snapshot::NotInScope) -> StoreError {
 impl Looked {
     const fn tried(&self) -> usize {
         self.notified.len() + self.unreached.len()
+    }
+
+    /// Has those remembered who are present, to be looked at when they go.
+    fn wait(&self, thread: ThreadId, job: JobId, attendance: &dyn Attendance) {
+        for user in &self.waiting {
+            attendance.waits(Waiting { user: user.clone(), thread, job });
+        }
     }
 
     /// What is left to do, given to whom deliveries failed before and how often. Those to whom they failed too often are
@@ -251,9 +264,6 @@ impl Looked {
             // With somebody who failed for the first time the count begins anew: nobody is given up too soon.
             let is_known = self.unreached.iter().all(|(user, _)| failing.contains(user));
             again.failures = if is_known { failures.saturating_add(1) } else { 1 };
-            if self.present_at.is_some() {
-                again.failures = again.failures.min(FAILURES_BESIDE_PRESENT_MAX.max(failures));
-            }
             if again.failures >= FAILURES_MAX {
                 round.given_up += 1;
                 again.failures = 0;
@@ -261,10 +271,8 @@ impl Looked {
             } else {
                 round.failed += 1;
                 again.failing = self.unreached.drain(..).map(|(user, _)| user).collect();
-                at = Some(match self.present_at {
-                    Some(present_at) => try_again_beside(now, present_at, again.failures),
-                    None => try_again_at(now, again.failures),
-                });
+                // Not sooner for those who are present: tries come at their own pace, and count at it.
+                at = Some(try_again_at(now, again.failures));
             }
         }
         if again.failing.is_empty() && !self.untried.is_empty() {
@@ -277,7 +285,7 @@ impl Looked {
 }
 
 impl Again {
-    fn work(self, thread: crate::id::ThreadId, upto: Seq) -> Work {
+    fn work(self, thread: ThreadId, upto: Seq) -> Work {
         Work::NotifyAgain { thread, upto, failing: self.failing, failures: self.failures }
     }
 }

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 
-use super::view::{MessageView, ThreadView};
+use super::view::{self, ThreadView};
 use super::{Messaging, Outcome, ReadError};
 use crate::id::ThreadId;
 use crate::member::Member;
-use crate::page::{MessagePage, PageEnd, PageLimit};
+use crate::message::Message;
+use crate::page::{MessagePage, PageEnd, PageLimit, ThreadEntry};
 use crate::seq::Seq;
+use crate::thread::Thread;
 use crate::user::Actor;
 
 /// A piece ends with the text by which its texts have so many bytes.
@@ -46,17 +48,10 @@ pub struct MessagesRest {
     pub(super) members: Vec<Member>,
 }
 
-/// What is left of a page of threads, which was read at one moment.
+/// What is left of a page of threads, which was read at one moment. Contexts and names, which may be large, are read
+/// with each piece.
 #[derive(Debug, Clone)]
-pub struct ThreadsRest(pub(super) VecDeque<ListRow>);
-
-/// A row of a list that is not given yet.
-#[derive(Debug, Clone)]
-pub(super) struct ListRow {
-    pub(super) view: ThreadView,
-    /// Whether its last message has to be read.
-    pub(super) lacks_last_message: bool,
-}
+pub struct ThreadsRest(pub(super) VecDeque<ThreadEntry>);
 
 /// A page of threads.
 #[derive(Debug, Clone)]
@@ -76,6 +71,31 @@ impl Rest {
             Self::Threads(_) => Extent::Whole,
         }
     }
+
+    /// How many bytes of memory it takes, or nearly so, until it is read.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Messages(rest) => bytes_of(&rest.members),
+            Self::Threads(ThreadsRest(entries)) => entries.iter().map(entry_bytes).sum(),
+        }
+    }
+}
+
+fn bytes_of(members: &[Member]) -> usize {
+    let bytes = |member: &Member| {
+        let texts = member.user.as_str().len().saturating_add(member.role.as_str().len());
+        size_of::<Member>().saturating_add(texts)
+    };
+    members.iter().map(bytes).sum()
+}
+
+fn entry_bytes(entry: &ThreadEntry) -> usize {
+    let text = entry.last_message.as_ref().map_or(0, |message| message.body.as_str().len());
+    let subject = entry.thread.subject.as_ref().map_or(0, |subject| subject.as_str().len());
+    [text, subject, bytes_of(&entry.members)]
+        .into_iter()
+        .fold(size_of::<ThreadEntry>(), usize::saturating_add)
 }
 
 impl Outcome {
@@ -115,40 +135,33 @@ impl Messaging {
         mut rest: ThreadsRest,
     ) -> Result<ThreadsView, ReadError> {
         let most = usize::try_from(PIECE_TEXT_BYTES).unwrap_or(usize::MAX);
-        let (mut threads, mut bytes) = (Vec::with_capacity(rest.0.len().min(PIECE_THREADS)), 0_usize);
-        while threads.len() < PIECE_THREADS && bytes < most {
-            let Some(mut row) = rest.0.pop_front() else { break };
-            if row.lacks_last_message {
-                self.add_last_message(actor, &mut row.view).await?;
+        let (mut entries, mut bytes) = (Vec::with_capacity(rest.0.len().min(PIECE_THREADS)), 0_usize);
+        while entries.len() < PIECE_THREADS && bytes < most {
+            let Some(mut entry) = rest.0.pop_front() else { break };
+            if entry.lacks_last_message() {
+                entry.last_message = self.last_message(actor, &entry.thread).await?;
             }
-            let last = row.view.listed.as_ref().and_then(|listed| listed.last_message.as_ref());
-            bytes = bytes.saturating_add(last.map_or(0, |last| last.message.body.as_str().len()));
-            threads.push(row.view);
+            let last = entry.last_message.as_ref();
+            bytes = bytes.saturating_add(last.map_or(0, |last| last.body.as_str().len()));
+            entries.push(entry);
         }
+        let threads = view::thread_views(self, entries).await?;
         Ok(ThreadsView { threads, rest: (!rest.0.is_empty()).then_some(rest) })
     }
 
-    /// Reads the message that was the last one when the list was read, unless the caller was removed since.
-    async fn add_last_message(&self, actor: &Actor, view: &mut ThreadView) -> Result<(), ReadError> {
-        match self.seen_by(actor, view.thread.id).await {
-            Err(ReadError::UnknownThread | ReadError::NotAMember) => return Ok(()),
+    /// The message that was the last one when the list was read, unless the caller was removed since.
+    async fn last_message(&self, actor: &Actor, thread: &Thread) -> Result<Option<Message>, ReadError> {
+        match self.seen_by(actor, thread.id).await {
+            Err(ReadError::UnknownThread | ReadError::NotAMember) => return Ok(None),
             seen => drop(seen?),
         }
-        let last = view.thread.last_seq;
+        let last = thread.last_seq;
         let page = MessagePage {
             after: Seq::new(last.get().saturating_sub(1)),
             before: Some(last.next()),
             from: PageEnd::Newest,
             limit: PageLimit::clamped(1),
         };
-        let message = self.deps().messages.page(view.thread.id, &page).await?.pop();
-        let (Some(listed), Some(message)) = (&mut view.listed, message) else { return Ok(()) };
-        let sender = match message.author.user() {
-            Some(user) => self.profiles(std::slice::from_ref(user)).await?.pop(),
-            None => None,
-        };
-        let members: Vec<Member> = view.members.iter().map(|(member, _)| member.clone()).collect();
-        listed.last_message = Some(MessageView::of(message, sender, &members));
-        Ok(())
+        Ok(self.deps().messages.page(thread.id, &page).await?.pop())
     }
 }

@@ -12,6 +12,8 @@ mod import;
 #[cfg(test)]
 mod import_dates;
 #[cfg(test)]
+mod looks;
+#[cfg(test)]
 mod membership;
 #[cfg(test)]
 mod notice_model;

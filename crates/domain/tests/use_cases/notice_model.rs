@@ -1,6 +1,5 @@
 //! Random days of a thread beside a naive model: whatever happens, everyone is notified of what they have not read, once.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
 
 use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
@@ -130,7 +129,7 @@ proptest! {
     fn everyone_is_notified_once_of_what_they_have_not_read(ops in prop::collection::vec(op(), 0..60)) {
         on_a_store(async |fixture| {
             let thread = fixture.opened(&PEOPLE).await.id;
-            let (messaging, post, here) = (with_notices(&fixture), Post::default(), Here(BTreeSet::new()));
+            let (messaging, post, here) = (with_notices(&fixture), Post::default(), Here::default());
             let mut run = Run { fixture, messaging, post, here, thread, model: Model::default() };
             for op in &ops {
                 run.take(op).await;
@@ -139,7 +138,7 @@ proptest! {
             run.post.closed.store(false, Ordering::Relaxed);
             run.here.0.clear();
             let clocks_apart = ops.iter().map(|op| if let Op::Back(millis) = op { *millis } else { 0 }).sum::<i64>();
-            run.wait(2 * 3_600_000 + clocks_apart).await;
+            run.wait(3 * 3_600_000 + clocks_apart).await;
             assert_eq!(run.model.unnotified, [const { Vec::new() }; PEOPLE.len()]);
             assert_eq!(run.fixture.stores.jobs.next_job_at().await, Ok(None), "a job that goes on for nobody");
         });

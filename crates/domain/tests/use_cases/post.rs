@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use tidings_domain::id::{ThreadId, UserId};
-use tidings_domain::job::Notice;
+use tidings_domain::job::{Notice, Waiting};
 use tidings_domain::messaging::{MarkRead, MarkTarget, Messaging, OwnMessage, Round, Settings};
 use tidings_domain::ports::{Attendance, DeliveryError, NoticeDelivery};
 use tidings_testkit::{Fixture, Person};
@@ -47,16 +47,26 @@ impl NoticeDelivery for Post {
 
 /// Those who are here.
 #[derive(Debug, Default)]
-pub(crate) struct Here(pub(crate) BTreeSet<UserId>);
+pub(crate) struct Here(pub(crate) BTreeSet<UserId>, Mutex<Vec<Waiting>>);
 
 impl Attendance for Here {
     fn is_here(&self, user: &UserId) -> bool {
         self.0.contains(user)
     }
+
+    fn waits(&self, waiting: Waiting) {
+        let mut all = self.1.lock().unwrap();
+        all.retain(|other| (&other.user, other.thread) != (&waiting.user, waiting.thread));
+        all.push(waiting);
+    }
+
+    fn gone(&self, limit: usize) -> Vec<Waiting> {
+        self.1.lock().unwrap().extract_if(.., |waiting| !self.0.contains(&waiting.user)).take(limit).collect()
+    }
 }
 
 pub(crate) fn only(people: &[Person]) -> Here {
-    Here(people.iter().map(|person| person.id()).collect())
+    Here(people.iter().map(|person| person.id()).collect(), Mutex::default())
 }
 
 pub(crate) fn nobody() -> Here {

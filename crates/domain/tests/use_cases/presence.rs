@@ -6,8 +6,59 @@ use tidings_testkit::{ALICE, BOB, CAROL};
 use crate::post::{Post, WINDOW_MS, nobody, only, read, with_notices, worked_off};
 use crate::world::{on_a_store, sends};
 
-/// The longest that somebody who left waits for a notice that was due while they were present.
-const PRESENT_MAX_MS: i64 = 300_000;
+/// The longest that somebody who left waits for a notice that was due while they were present, when it was forgotten that
+/// they were.
+const PRESENT_MAX_MS: i64 = 7_200_000;
+
+/// Whoever goes is looked at then, and not when the job comes round.
+#[test]
+fn who_leaves_is_notified_at_once() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB, CAROL]).await.id;
+        sends(&messaging, ALICE, thread, "are you there?").await;
+        let mut here = only(&[BOB, CAROL]);
+        for _ in 0..3 {
+            fixture.clock.advance(24 * 3_600_000);
+            worked_off(&fixture, &messaging, &here, &post).await;
+        }
+        here.0.clear();
+        read(&messaging, CAROL, thread).await;
+        // Another message, whose window has not ended, is part of the notice.
+        sends(&messaging, ALICE, thread, "well?").await;
+        let round = worked_off(&fixture, &messaging, &here, &post).await;
+        assert_eq!((round.delivered, post.told()), (1, vec![(BOB.id(), 2)]));
+        // What was left to the job and to the window finds nothing but what Carol has not read since.
+        fixture.clock.advance(PRESENT_MAX_MS);
+        let round = worked_off(&fixture, &messaging, &here, &post).await;
+        assert_eq!((round, post.told()), (Round { delivered: 1, ..Round::default() }, vec![(CAROL.id(), 1)]));
+    });
+}
+
+/// Who has come back waits on; to whom a delivery fails, the job is another try.
+#[test]
+fn a_leaver_who_is_back_or_cannot_be_reached_is_not_forgotten() {
+    on_a_store(async |fixture| {
+        let (messaging, post) = (with_notices(&fixture), Post::default());
+        let thread = fixture.opened(&[ALICE, BOB]).await.id;
+        sends(&messaging, ALICE, thread, "are you there?").await;
+        fixture.clock.advance(WINDOW_MS);
+        let mut here = only(&[BOB]);
+        worked_off(&fixture, &messaging, &here, &post).await;
+        here.0.clear();
+        post.refuses.lock().unwrap().insert(BOB.id());
+        let round = worked_off(&fixture, &messaging, &here, &post).await;
+        assert_eq!((round.failed, round.delivered), (1, 0));
+        post.refuses.lock().unwrap().clear();
+        here.0.insert(BOB.id());
+        fixture.clock.advance(PRESENT_MAX_MS);
+        worked_off(&fixture, &messaging, &here, &post).await;
+        assert!(post.told().is_empty());
+        here.0.clear();
+        worked_off(&fixture, &messaging, &here, &post).await;
+        assert_eq!(post.told(), [(BOB.id(), 1)]);
+    });
+}
 
 /// A phone that is connected but frozen, an open page that nobody looks at: once it is gone, its user is notified soon.
 #[test]
@@ -76,7 +127,7 @@ fn looks_at_who_is_present_grow_rare() {
         }
         assert!(pauses.is_sorted() && pauses[0] >= 15_000, "{pauses:?}");
         assert_eq!(pauses.last(), Some(&PRESENT_MAX_MS));
-        assert!(pauses.len() <= 2 * 24 * 12 + 10, "{} looks", pauses.len());
+        assert!(pauses.len() <= 24 + 20, "{} looks", pauses.len());
         worked_off(&fixture, &messaging, &nobody(), &post).await;
         assert_eq!(post.told(), [(BOB.id(), 1)]);
     });

@@ -91,6 +91,11 @@ fn each_limit_is_named() {
     let too_long = |max| InvalidText::TooLong { max, unit: "characters" };
     for (content, error) in [
         (parse(" \n", vec![], vec![]), InvalidSummary::Text(InvalidText::Blank)),
+        (parse("\u{200b}\u{2800}\u{3164}", vec![], vec![]), InvalidSummary::Text(InvalidText::Blank)),
+        (
+            parse("a", vec![point("\u{ad}", &[])], vec![]),
+            InvalidSummary::Point { list: "keyPoints", error: InvalidText::Blank },
+        ),
         (parse("a\0", vec![], vec![]), InvalidSummary::Text(InvalidText::Control(0))),
         (parse(&long(SUMMARY_CHARS_MAX), vec![], vec![]), InvalidSummary::Text(too_long(SUMMARY_CHARS_MAX))),
         (parse("a", many(), vec![]), InvalidSummary::TooManyPoints { list: "keyPoints" }),

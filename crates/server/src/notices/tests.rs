@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tidings_domain::id::{JobId, MessageId, ThreadId, UserId};
+use tidings_domain::job::Waiting;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Deps, MarkRead, MarkTarget, OwnMessage, SendMessage, Settings};
 use tidings_domain::ports::{Clock, IdSource, ThreadRepository};
@@ -59,11 +60,22 @@ impl NoticeDelivery for Post {
 #[derive(Debug, Clone, Default)]
 struct OnlyCarol {
     left: Arc<AtomicBool>,
+    waiting: Arc<Mutex<Vec<Waiting>>>,
 }
 
 impl Attendance for OnlyCarol {
     fn is_here(&self, user: &UserId) -> bool {
         *user == CAROL.id() && !self.left.load(Ordering::Relaxed)
+    }
+
+    fn waits(&self, waiting: Waiting) {
+        self.waiting.lock().push(waiting);
+    }
+
+    fn gone(&self, limit: usize) -> Vec<Waiting> {
+        let mut waiting = self.waiting.lock();
+        let gone = if self.left.load(Ordering::Relaxed) { limit.min(waiting.len()) } else { 0 };
+        waiting.drain(..gone).collect()
     }
 }
 
@@ -174,9 +186,10 @@ async fn who_leaves_without_having_read_is_told_soon() {
     world.sends(BOB, "two").await;
     eventually("Alice is told", || world.told().len() == 2).await;
     world.here.left.store(true, Ordering::Relaxed);
-    tokio::time::advance(Duration::from_mins(5)).await;
+    let left = world.post.0.began.elapsed();
     eventually("Carol is told", || world.told().len() == 3).await;
     let told = world.told();
+    assert!(told[2].2 <= left + 2 * PAUSE_MAX, "{told:?}");
     assert_eq!(
         told.iter().map(|(user, unread, _)| (user.clone(), *unread)).collect::<Vec<_>>(),
         [(BOB.id(), 1), (ALICE.id(), 1), (CAROL.id(), 2),]

@@ -8,12 +8,13 @@ use tidings_domain::page::{PageLimit, ThreadPage};
 use tidings_domain::ports::{JobRepository, MessageRepository, ThreadRepository};
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::time::Timestamp;
-use tidings_testkit::{ALICE, T0, block_on};
+use tidings_testkit::{ALICE, BOB, Person, T0, block_on};
 
 use crate::world::{World, messages};
 
-/// Two threads of Alice and Bob. In the first, six messages with four dates and a job from the fifth on; Bob has hidden it,
-/// and his copy of its activity is an old one. In the second, one message and a window whose job is done.
+/// Two threads of Alice and Bob. In the first, six messages with four dates, a job for Bob from the fifth on, and one for
+/// all from the sixth on; Bob has hidden it, and his copy of its activity is an old one. In the second, one message and a
+/// window whose job is done.
 const DATED: &str = "\
 insert into thread (id, number, member_count, last_seq, last_message_at, last_number, modseq, fields_modseq, \
   notice_due, created_at, updated_at) values \
@@ -33,7 +34,8 @@ insert into message (thread_id, seq, id, number, modseq, appended_modseq, sender
   from (values (1, 1, 1, 100), (2, 1, 2, 100), (3, 2, 1, 201), (4, 1, 3, 100), (5, 1, 4, 101), (6, 1, 5, 200), \
     (7, 1, 6, 200)) v (number, thread, seq, at); \
 insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts) values \
-  ('0198f0a0-0000-7000-8000-000000000099', 0, '0198f0a0-0000-7000-8000-000000000001', 5, '{bob}', 900, 950, 3); \
+  ('0198f0a0-0000-7000-8000-000000000099', 0, '0198f0a0-0000-7000-8000-000000000001', 5, '{bob}', 900, 950, 3), \
+  ('0198f0a0-0000-7000-8000-000000000098', 0, '0198f0a0-0000-7000-8000-000000000001', 6, '{}', 800, 990, 0); \
 select setval('message_number', 1025), setval('thread_number', 10)";
 
 #[test]
@@ -64,7 +66,10 @@ fn dates_that_were_equal_rise_and_notices_go_on() {
         let (thread, members) = store.members(first).await.unwrap().unwrap();
         assert_eq!((thread.last_message_at, thread.modseq), (Timestamp::from_millis(201), Modseq::new(14)));
         assert_eq!(thread.notice_due, Some(Timestamp::from_millis(900)));
-        assert!(members.iter().all(|member| member.notified == Seq::new(4)), "{members:?}");
+        // The first job is for Bob alone; the second is for Alice too.
+        let notified =
+            |person: Person| members.iter().find(|it| it.user == person.id()).map(|it| it.notified);
+        assert_eq!((notified(ALICE), notified(BOB)), (Some(Seq::new(5)), Some(Seq::new(4))));
         let (thread, members) = store.members(second).await.unwrap().unwrap();
         assert_eq!(thread.notice_due, None);
         assert!(members.iter().all(|member| member.notified == Seq::new(1)));

@@ -13,7 +13,7 @@ use tidings_domain::time::Timestamp;
 use tidings_domain::transfer::Transfer;
 use tidings_domain::user::User;
 use tidings_storage_sqlite::{OpenError, SqliteConfig};
-use tidings_testkit::{ALICE, BOB, block_on, campaign};
+use tidings_testkit::{ALICE, BOB, Person, block_on, campaign};
 use uuid::Uuid;
 
 use crate::world::{World, messages};
@@ -108,8 +108,9 @@ fn a_file_of_the_first_version_keeps_its_rows() {
     });
 }
 
-/// Two threads of Alice and Bob. In the first, six messages with four dates and a job from the fifth on; Bob has hidden it,
-/// and his copy of its activity is an old one. In the second, one message and a window whose job is done.
+/// Two threads of Alice and Bob. In the first, six messages with four dates, a job for Bob from the fifth on, and one for
+/// all from the sixth on; Bob has hidden it, and his copy of its activity is an old one. In the second, one message and a
+/// window whose job is done.
 const DATED: &str = "\
 insert into thread (number, id, context_kind, context_id, member_count, last_seq, last_message_at, modseq, \
   fields_modseq, notice_due, created_at, updated_at, commit_no) values \
@@ -129,7 +130,8 @@ insert into message (number, id, thread, seq, modseq, appended_modseq, sender, s
   from json_each('[[1, 1, 1, 100], [2, 1, 2, 100], [3, 2, 1, 201], [4, 1, 3, 100], [5, 1, 4, 101], [6, 1, 5, 200], \
     [7, 1, 6, 200]]'); \
 insert into job (id, kind, thread_id, from_seq, only_users, due_at, claimable_at, attempts) values \
-  (x'0198f0a0000070008000000000000099', 0, x'0198f0a0000070008000000000000001', 5, '[\"bob\"]', 900, 950, 3); \
+  (x'0198f0a0000070008000000000000099', 0, x'0198f0a0000070008000000000000001', 5, '[\"bob\"]', 900, 950, 3), \
+  (x'0198f0a0000070008000000000000098', 0, x'0198f0a0000070008000000000000001', 6, '[]', 800, 990, 0); \
 update meta set commits = 9";
 
 #[test]
@@ -153,7 +155,10 @@ fn dates_that_were_equal_rise_and_notices_go_on() {
         let (thread, members) = store.members(first).await.unwrap().unwrap();
         assert_eq!((thread.last_message_at, thread.modseq), (Timestamp::from_millis(201), Modseq::new(14)));
         assert_eq!(thread.notice_due, Some(Timestamp::from_millis(900)));
-        assert!(members.iter().all(|member| member.notified == Seq::new(4)), "{members:?}");
+        // The first job is for Bob alone; the second is for Alice too.
+        let notified =
+            |person: Person| members.iter().find(|it| it.user == person.id()).map(|it| it.notified);
+        assert_eq!((notified(ALICE), notified(BOB)), (Some(Seq::new(5)), Some(Seq::new(4))));
         let (thread, members) = store.members(second).await.unwrap().unwrap();
         assert_eq!(thread.notice_due, None);
         assert!(members.iter().all(|member| member.notified == Seq::new(1)));

@@ -126,3 +126,44 @@ pub async fn the_latest_thread_about_an_object_is_found(fixture: &Fixture) {
         assert_eq!(found, finds.then_some(threads[0]), "{standing:?}");
     }
 }
+
+/// The same whether a user has few of the many threads about an object, all of them, or many more about others.
+pub async fn a_busy_object_hides_nothing(fixture: &Fixture) {
+    let about = async |object: &str, people: &[Person], more: usize| {
+        fixture.clock.advance(10);
+        let founders = people.iter().map(|person| person.party()).chain(crowd(more)).collect();
+        let context = Some(campaign(object));
+        let thread = fixture.created(NewThread { context, founders, ..fixture.group(&[]) }).await.id;
+        fixture.says(thread, people[0], "hello").await;
+        thread
+    };
+    let shared = about("busy", &[DAVE, ALICE, BOB, CAROL], 0).await;
+    let large = about("busy", &[DAVE, ALICE, BOB, CAROL], 30).await;
+    for _ in 0..18 {
+        about("busy", &[DAVE, BOB, CAROL], 0).await;
+    }
+    let last = about("busy", &[DAVE, CAROL], 0).await;
+    for n in 0..5 {
+        about(&format!("quiet{n}"), &[DAVE, CAROL], 0).await;
+    }
+    let busy = campaign("busy");
+    let object = About::Object(busy.clone());
+    let threads = &fixture.stores.threads;
+    for (person, with, unread, unread_small, latest) in [
+        (ALICE, BOB, 2, 1, large),
+        (CAROL, ALICE, 21, 20, large),
+        (CAROL, DAVE, 21, 20, last),
+        (BOB, ALICE, 20, 19, large),
+    ] {
+        let id = person.id();
+        assert_eq!(threads.unread_of(&id, Some(&object), u32::MAX).await, Ok(unread), "{person:?}");
+        assert_eq!(threads.unread_of(&id, Some(&object), 16).await, Ok(unread_small), "{person:?}");
+        let found = threads.latest_about(&id, &busy, &[with.id()], u32::MAX).await;
+        assert_eq!(found.expect("the store works").map(|thread| thread.id), Some(latest), "{person:?}");
+    }
+    let small = threads.latest_about(&ALICE.id(), &busy, &[], 16).await.expect("the store works");
+    assert_eq!(small.map(|thread| thread.id), Some(shared));
+    fixture.does(keeping_member(shared, ALICE.id(), |alice| alice.standing = Standing::Hidden)).await;
+    assert_eq!(threads.unread_of(&ALICE.id(), Some(&object), u32::MAX).await, Ok(1));
+    assert_eq!(threads.latest_about(&ALICE.id(), &busy, &[], 16).await, Ok(None));
+}

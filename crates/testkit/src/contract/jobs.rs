@@ -98,7 +98,7 @@ pub async fn no_commit_no_job(fixture: &Fixture) {
     assert_eq!(claimed, stored);
 }
 
-/// Only what is due, earliest first and between equals by id; no more than asked for.
+/// Of one sort only what is due, earliest first and between equals by id; no more than asked for.
 pub async fn due_jobs_are_claimed_earliest_first(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await.id;
     let mut jobs = Vec::new();
@@ -114,6 +114,23 @@ pub async fn due_jobs_are_claimed_earliest_first(fixture: &Fixture) {
     assert_eq!(ids(&fixture.claim(250, 10).await), all[3..5], "what is held is passed over");
     assert_eq!(ids(&fixture.claim(400, 10).await), all[5..]);
     assert_eq!(ids(&fixture.claim(400, 10).await), []);
+}
+
+/// However long something repeated is overdue, windows that end come before it; and both share one limit.
+pub async fn windows_are_claimed_before_what_is_repeated(fixture: &Fixture) {
+    let thread = fixture.opened(&[ALICE, BOB]).await.id;
+    let mut repeated = Vec::new();
+    for due_in in [-9_000, -8_000] {
+        let job = Job { work: again(thread, &[], 0), ..job(fixture, thread, due_in) };
+        repeated.push(fixture.does(enqueuing(job)).await.id);
+    }
+    let late = enqueued(fixture, thread, 100).await.id;
+    let window = enqueued(fixture, thread, -10).await.id;
+    assert_eq!(next_at(fixture).await, Some(fixture.now().plus_millis(-9_000)), "the earliest of both sorts");
+    assert_eq!(ids(&fixture.claim(0, 1).await), [window]);
+    assert_eq!(ids(&fixture.claim(100, 2).await), [late, repeated[0]]);
+    assert_eq!(ids(&fixture.claim(100, 10).await), repeated[1..]);
+    assert_eq!(next_at(fixture).await, Some(fixture.now().plus_millis(60_000)), "when the first lease ends");
 }
 
 /// Whoever holds a job holds it until the lease ends; then it comes back, and its attempts count on.

@@ -141,7 +141,8 @@ pub async fn a_subject_changes(fixture: &Fixture) {
     let thread = fixture.opened(&[ALICE, BOB]).await;
     fixture.says(thread.id, ALICE, "hello").await;
     let before = fixture.thread(thread.id).await;
-    for new in [Some(subject("Ein \"neuer\" 'Titel' 😀")), Some(subject("x")), None] {
+    let invisible = tidings_domain::text::Subject::parse_kept("\u{200b}").expect("within the limits");
+    for new in [Some(subject("Ein \"neuer\" 'Titel' 😀")), Some(invisible), Some(subject("x")), None] {
         let at = fixture.clock.advance(7);
         let modseq = fixture.does(putting_subject(thread.id, new.clone(), at)).await;
         let now = fixture.thread(thread.id).await;

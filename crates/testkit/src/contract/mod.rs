@@ -100,6 +100,7 @@ macro_rules! store_contract {
             messages: [
                 pages_go_both_ways
                 a_page_ends_with_the_text_that_is_one_too_many
+                a_page_of_short_and_long_texts_is_whole
                 edits_and_tombstones_keep_their_place
                 every_field_of_a_message_round_trips
                 any_text_round_trips
@@ -121,6 +122,7 @@ macro_rules! store_contract {
             about: [
                 unread_is_summed_over_all_of_a_list
                 the_latest_thread_about_an_object_is_found
+                a_busy_object_hides_nothing
             ]
             feed: [
                 a_feed_gives_what_changed
@@ -149,6 +151,7 @@ macro_rules! store_contract {
                 a_job_alone_is_no_commit
                 no_commit_no_job
                 due_jobs_are_claimed_earliest_first
+                windows_are_claimed_before_what_is_repeated
                 a_lease_holds_and_ends
                 jobs_are_finished_and_given_back
                 no_two_hold_a_job

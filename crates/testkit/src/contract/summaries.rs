@@ -63,12 +63,13 @@ pub async fn every_field_of_a_summary_round_trips(fixture: &Fixture) {
         (awkward.to_owned(), vec![point(awkward, &[3, 1, 2, 2]), point("b", &[])], vec![], sentiment(-100)),
         ("x".to_owned(), vec![], vec![point(awkward, &[1])], sentiment(0)),
         (" kept as it is ".to_owned(), vec![], vec![], sentiment(100)),
+        ("\u{200b}".to_owned(), vec![point("\u{2800}", &[])], vec![point("", &[])], None),
         ("without".to_owned(), vec![point("a", &[])], vec![point("b", &[])], None),
         ("😀".repeat(SUMMARY_CHARS_MAX), vec![huge; SUMMARY_POINTS_MAX], vec![], sentiment(37)),
     ] {
         fixture.clock.advance(1);
-        let content =
-            SummaryContent::parse(text, key_points, action_items, sentiment).expect("within the limits");
+        let content = SummaryContent::parse_kept(text, key_points, action_items, sentiment);
+        let content = content.expect("within the limits");
         let id = fixture.summary_id();
         let rule = summarising(thread, id, ERIN.id(), content.clone(), fixture.now());
         let summary = fixture.does(rule).await;

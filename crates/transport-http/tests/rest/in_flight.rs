@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Method, StatusCode, header};
@@ -80,6 +81,54 @@ async fn the_answers_of_all_have_bounded_room() {
     // Short answers need no room.
     assert_eq!(world.gets(CAROL, "/messaging/threads").await.status, StatusCode::OK);
     drop(held);
+    assert_eq!(begins(&world, BOB, &path).await.status(), StatusCode::OK);
+}
+
+/// A user's new requests that wait for room do not keep an answer that has room from its next piece.
+#[tokio::test(start_paused = true)]
+async fn an_answer_with_room_waits_for_no_request_without() {
+    // Room for two that have begun, with 420 kB each, and a piece of one of them, but not for a third.
+    let world = World::bounded(Unlimited, limits(|limits| limits.answer_bytes = 1_500_000));
+    let path = large(&world, 20).await;
+    let mut frames = begins(&world, ALICE, &path).await.into_body().into_data_stream();
+    let first = frames.next().await.expect("a piece").expect("a piece");
+    let other = begins(&world, BOB, &path).await;
+    assert_eq!(other.status(), StatusCode::OK);
+    let running = async { frames.next().await.expect("a piece") };
+    let later = |millis| {
+        let (world, path) = (&world, &path);
+        async move {
+            tokio::time::sleep(Duration::from_millis(millis)).await;
+            begins(world, ALICE, path).await.status()
+        }
+    };
+    let taken = async {
+        tokio::time::sleep(Duration::from_secs(4)).await;
+        drop(first);
+    };
+    let (piece, second, third, ()) = tokio::join!(running, later(0), later(3_000), taken);
+    assert!(piece.expect("a piece").len() > 100_000);
+    assert_eq!([second, third], [StatusCode::SERVICE_UNAVAILABLE; 2]);
+    drop(other);
+}
+
+/// What a list keeps for its next pieces takes room for as long as the client takes.
+#[tokio::test(start_paused = true)]
+async fn what_is_left_of_a_list_takes_room() {
+    // An answer begins with this much, and as much again as is left of its list, which is more than 150 kB here.
+    let begun = (256 + 768) * 1024;
+    let world = World::bounded(Unlimited, limits(|limits| limits.answer_bytes = begun + 150_000));
+    let path = large(&world, 20).await;
+    for _ in 0..300 {
+        let thread = world.thread().await;
+        world.sends(ALICE, thread, &"\u{1}".repeat(600)).await;
+    }
+    let mut frames = begins(&world, ALICE, "/messaging/threads").await.into_body().into_data_stream();
+    drop(frames.next().await.expect("a piece").expect("a piece"));
+    assert_eq!(begins(&world, BOB, &path).await.status(), StatusCode::SERVICE_UNAVAILABLE);
+    while let Some(frame) = frames.next().await {
+        drop(frame.expect("a piece"));
+    }
     assert_eq!(begins(&world, BOB, &path).await.status(), StatusCode::OK);
 }
 

@@ -99,23 +99,62 @@ async fn a_list_with_large_last_messages_is_whole() {
     assert!(list.iter().all(|thread| thread["messages"][0]["sender"]["id"] == ALICE.0));
 }
 
-/// Whoever reads nothing makes the server read no more than what it has begun with.
+/// Lets everything run that would run by itself.
+async fn idle() {
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A piece is read when the client has taken the one before it, and not earlier.
 #[tokio::test]
 async fn no_more_is_read_than_is_taken() {
     let world = World::new();
     let (_, path) = many(&world, 100, "\u{1}").await;
+    let before = world.reads();
+    let pages = || world.reads()[0] - before[0];
     let response = world.responds(request(BOB, Method::GET, &path, Body::empty())).await;
     assert_eq!(response.status(), StatusCode::OK);
     assert_eq!(response.body().size_hint().exact(), None, "it is not known how long it will be");
     let mut frames = response.into_body().into_data_stream();
     let mut all = Vec::new();
-    while let Some(frame) = frames.next().await {
+    loop {
+        let read = pages();
+        idle().await;
+        assert_eq!(pages(), read, "nothing is read while nothing is taken");
+        let Some(frame) = frames.next().await else { break };
         let frame = frame.expect("a piece");
+        // What the answer begins with was read before it began; it is larger than what is written as one.
+        assert_eq!(pages(), if all.is_empty() { 1 } else { read + 1 });
         assert!(frame.len() <= PIECE_BYTES_MAX, "{} bytes at once", frame.len());
         all.extend_from_slice(&frame);
     }
+    assert!(pages() > 10, "{} pages", pages());
     let page: Value = serde_json::from_slice(&all).expect("JSON");
     assert_eq!(texts(&page).len(), 100);
+}
+
+/// So it is with what a list shows of its contexts, which may be large.
+#[tokio::test]
+async fn no_more_contexts_are_read_than_are_taken() {
+    let world = World::new();
+    for n in 0..150 {
+        world.clock.advance(1);
+        let thread = world.thread_about(&format!("campaign-{n}")).await;
+        world.sends(ALICE, thread, &"\u{1}".repeat(600)).await;
+    }
+    let before = world.reads();
+    let contexts = || world.reads()[1] - before[1];
+    let response = world.responds(request(BOB, Method::GET, "/messaging/threads", Body::empty())).await;
+    let mut frames = response.into_body().into_data_stream();
+    let first = frames.next().await.expect("a piece").expect("a piece");
+    idle().await;
+    assert_eq!(contexts(), 100);
+    let second = frames.next().await.expect("a piece").expect("a piece");
+    assert_eq!(contexts(), 150);
+    assert!(frames.next().await.is_none());
+    let list: Value = serde_json::from_slice(&[first, second].concat()).expect("JSON");
+    assert_eq!(list.as_array().expect("an array").len(), 150);
 }
 
 #[tokio::test]

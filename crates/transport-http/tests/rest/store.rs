@@ -1,6 +1,7 @@
 //! The memory store with faults on demand.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use parking_lot::Mutex;
@@ -32,6 +33,16 @@ pub(crate) struct FaultyStore {
     /// For threads and messages, and apart from them for the directory.
     pub(crate) fault: Arc<Mutex<Option<Fault>>>,
     pub(crate) directory_fault: Arc<Mutex<Option<Fault>>>,
+    pub(crate) reads: Arc<Reads>,
+}
+
+/// How often what was read.
+#[derive(Debug, Default)]
+pub(crate) struct Reads {
+    /// Pages of messages.
+    pub(crate) pages: AtomicUsize,
+    /// Contexts, each of them.
+    pub(crate) contexts: AtomicUsize,
 }
 
 fn check(fault: &Mutex<Option<Fault>>) -> Result<(), StoreError> {
@@ -101,6 +112,7 @@ impl ThreadRepository for FaultyStore {
 impl MessageRepository for FaultyStore {
     async fn page(&self, thread: ThreadId, page: &MessagePage) -> Result<Vec<Message>, StoreError> {
         check(&self.fault)?;
+        self.reads.pages.fetch_add(1, Ordering::Relaxed);
         self.inner.page(thread, page).await
     }
 
@@ -147,6 +159,7 @@ impl Directory for FaultyStore {
 
     async fn contexts(&self, references: &[ContextRef]) -> Result<Vec<Context>, StoreError> {
         check(&self.directory_fault)?;
+        self.reads.contexts.fetch_add(references.len(), Ordering::Relaxed);
         self.inner.contexts(references).await
     }
 

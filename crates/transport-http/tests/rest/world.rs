@@ -1,6 +1,7 @@
 //! A router over a store, and requests to it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use axum::Router;
@@ -98,6 +99,7 @@ impl World {
             inner: MemoryStore::new(Arc::new(RecordingNotifier::default())),
             fault: Arc::new(Mutex::new(None)),
             directory_fault: Arc::new(Mutex::new(None)),
+            reads: Arc::default(),
         };
         let messaging = Messaging::new(Deps {
             threads: Arc::new(store.clone()),
@@ -126,13 +128,24 @@ impl World {
         *self.store.directory_fault.lock() = fault;
     }
 
+    /// How many pages of messages were read so far, and how many contexts.
+    pub(crate) fn reads(&self) -> [usize; 2] {
+        let reads = &self.store.reads;
+        [reads.pages.load(Ordering::Relaxed), reads.contexts.load(Ordering::Relaxed)]
+    }
+
     /// A thread of Alice and Bob.
     pub(crate) async fn thread(&self) -> ThreadId {
+        self.thread_about("spring").await
+    }
+
+    /// A thread of Alice and Bob about a campaign.
+    pub(crate) async fn thread_about(&self, id: &str) -> ThreadId {
         let at = ManualClock::at(T0).now();
         let new = NewThread {
             id: ThreadId::from_uuid(self.ids.uuid_v7(at)),
             key: None,
-            context: Some(campaign("spring")),
+            context: Some(campaign(id)),
             subject: None,
             founders: vec![ALICE.party(), BOB.party()],
             created_at: at,

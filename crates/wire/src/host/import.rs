@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tidings_domain::id::UserId;
 use tidings_domain::messaging::{HostCommand, ImportMember, ImportMessage, ImportThread};
-use tidings_domain::text::{Body, Subject};
+use tidings_domain::text::{Body, Subject, is_blank};
 use tidings_domain::thread::ThreadKey;
 use tidings_domain::time::Timestamp;
 
@@ -105,6 +105,7 @@ impl ThreadJson {
         };
         let subject = self
             .subject
+            .filter(|subject| !is_blank(subject))
             .map(|subject| Subject::parse(&subject))
             .transpose()
             .map_err(|error| Refusal::invalid(format!("subject {error}")))?;
@@ -138,7 +139,9 @@ impl MessageJson {
         Ok(ImportMessage {
             id: id("id", &self.id)?,
             sender: self.sender_id.map(|sender| id("senderId", &sender)).transpose()?,
-            body: Body::parse(&self.content).map_err(|error| Refusal::invalid(format!("content {error}")))?,
+            // History stays whole: the other system may have accepted a text that shows nothing.
+            body: Body::parse_kept(&self.content)
+                .map_err(|error| Refusal::invalid(format!("content {error}")))?,
             created_at: time("createdAt", &self.created_at)?,
         })
     }

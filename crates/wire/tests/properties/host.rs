@@ -335,6 +335,33 @@ fn what_is_hard_on_a_parser_is_refused_or_passed_over_for_the_host_too() -> Resu
     Ok(())
 }
 
+/// The other system may have accepted what shows nothing; a subject that shows nothing is none.
+#[test]
+fn blank_history_is_imported() {
+    for blank in ["", " \n", "\u{200b}", "\u{2800}\u{3164}", "\u{ad}"] {
+        let message = json!({
+            "id": "0190a0a0-0000-4000-9000-000000000001",
+            "content": blank,
+            "createdAt": "2025-08-08T10:30:00Z",
+        });
+        let thread = json!({
+            "id": "0190a0a0-0000-4000-8000-000000000001",
+            "unique": "request",
+            "subject": blank,
+            "createdAt": "2025-08-08T10:30:00Z",
+            "members": [{ "userId": "ada", "role": "ADVERTISER" }],
+            "messages": [message],
+        });
+        let HostCommand::Import(imports) =
+            said(Method::Post, "/import/threads", &[], &json!({ "threads": [thread] }))
+        else {
+            panic!("an import")
+        };
+        assert_eq!(imports[0].messages[0].body.as_str(), blank);
+        assert_eq!(imports[0].subject, None);
+    }
+}
+
 /// How an import is unique follows from its members and object.
 #[test]
 fn an_import_is_unique_as_a_thread_of_the_host_is() {
