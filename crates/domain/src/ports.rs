@@ -246,7 +246,8 @@ pub trait Directory: Send + Sync + fmt::Debug {
 
     /// Keeps what is known about a user, unless what is kept already stands above it: see [`User::supersedes`]. Gives
     /// what is kept then, with the number that the user has, which never changes. `subjects`, if given, replaces those
-    /// the user had; a subject that was somebody else's is this user's from now on.
+    /// the user had; a subject that was somebody else's is this user's from now on. Where what is kept stands above `user`,
+    /// `subjects` are not kept either.
     ///
     /// # Errors
     /// [`StoreError`].

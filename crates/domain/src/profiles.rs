@@ -14,6 +14,10 @@ use crate::user::{Subject, User};
 const GENERATION_USERS_MAX: usize = 10_000;
 /// How long a remembered profile is believed, in milliseconds: another node may have changed it.
 const BELIEVED_MS: i64 = 60_000;
+/// How much later than the stored one a token that confirms a profile must be issued for that to be stored, in
+/// milliseconds: a host may issue a token for each connection, and each would cost a write. Within it, what a token
+/// confirmed is remembered by this process alone, and only as long as the profile is.
+const CONFIRMED_AFTER_MS: i64 = 60 * 60 * 1_000;
 
 /// Profiles in front of a [`Directory`].
 pub(crate) struct Profiles {
@@ -33,7 +37,28 @@ struct Generations {
 struct Remembered {
     user: Arc<User>,
     known: bool,
+    /// Its `as_of` in the directory; that of `user` may be later.
+    stored_as_of: Timestamp,
     until: Timestamp,
+}
+
+impl Remembered {
+    fn known(user: Arc<User>, until: Timestamp) -> Self {
+        Self { stored_as_of: user.as_of, user, known: true, until }
+    }
+}
+
+/// What is known, with what a later token says.
+fn merged(known: &User, said: User) -> User {
+    // A token without a name shows the id instead; that is no news about somebody who has a name.
+    let is_nameless = said.name == said.id.as_str();
+    User {
+        name: if is_nameless { known.name.clone() } else { said.name },
+        avatar_url: said.avatar_url.or_else(|| known.avatar_url.clone()),
+        role: said.role.or_else(|| known.role.clone()),
+        as_of: said.as_of,
+        ..known.clone()
+    }
 }
 
 impl Generations {
@@ -48,7 +73,8 @@ impl Generations {
 
     /// Remembers a profile, unless a newer one came in while this one was on its way.
     fn put(&mut self, remembered: Remembered) {
-        let newer = |kept: &Remembered| kept.known && kept.user.updated_at > remembered.user.updated_at;
+        let version = |of: &Remembered| (of.user.updated_at, of.user.as_of);
+        let newer = |kept: &Remembered| kept.known && version(kept) > version(&remembered);
         if self.young.get(&remembered.user.id).is_some_and(newer) {
             return;
         }
@@ -82,33 +108,26 @@ impl Profiles {
         // A token from the future is no newer than any other of now: it must not keep later ones out.
         let user = User { told: false, as_of: user.as_of.min(now), ..user.presentable() };
         let known = self.recall(std::slice::from_ref(&user.id)).await?.pop().filter(|known| known.known);
-        let user = match known.map(|known| known.user) {
-            None => user,
-            Some(known) if !user.supersedes(&known) => return Ok(known),
-            Some(known) => {
-                // A token without a name shows the id instead; that is no news about somebody who has a name.
-                let nameless = user.name == user.id.as_str();
-                let merged = User {
-                    name: if nameless { known.name.clone() } else { user.name },
-                    avatar_url: user.avatar_url.or_else(|| known.avatar_url.clone()),
-                    role: user.role.or_else(|| known.role.clone()),
-                    as_of: user.as_of,
-                    ..(*known).clone()
-                };
-                let same = merged.name == known.name
+        let user = match known {
+            None => User { updated_at: now, ..user },
+            Some(known) if !user.supersedes(&known.user) => return Ok(known.user),
+            Some(Remembered { user: known, stored_as_of, until, .. }) => {
+                let merged = merged(&known, user);
+                let is_same = merged.name == known.name
                     && merged.avatar_url == known.avatar_url
                     && merged.role == known.role;
-                if same {
-                    return Ok(known);
+                if !is_same {
+                    User { updated_at: now, ..merged }
+                } else if merged.as_of < stored_as_of.plus_millis(CONFIRMED_AFTER_MS) {
+                    let user = if merged.as_of == known.as_of { known } else { Arc::new(merged) };
+                    self.lock().put(Remembered { user: Arc::clone(&user), known: true, stored_as_of, until });
+                    return Ok(user);
+                } else {
+                    merged
                 }
-                merged
             }
         };
-        let user = User { updated_at: now, ..user };
-        let user = Arc::new(self.directory.put_user(user, None).await?);
-        let until = self.clock.now().plus_millis(BELIEVED_MS);
-        self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });
-        Ok(user)
+        self.put(user, None).await
     }
 
     /// Takes in what the host says of a user.
@@ -119,9 +138,13 @@ impl Profiles {
     ) -> Result<Arc<User>, StoreError> {
         let now = self.clock.now();
         let user = User { told: true, as_of: now, updated_at: now, ..user.presentable() };
+        self.put(user, subjects).await
+    }
+
+    async fn put(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<Arc<User>, StoreError> {
         let user = Arc::new(self.directory.put_user(user, subjects).await?);
         let until = self.clock.now().plus_millis(BELIEVED_MS);
-        self.lock().put(Remembered { user: Arc::clone(&user), known: true, until });
+        self.lock().put(Remembered::known(Arc::clone(&user), until));
         Ok(user)
     }
 
@@ -144,7 +167,7 @@ impl Profiles {
             let until = now.plus_millis(BELIEVED_MS);
             let mut fresh: HashMap<UserId, Remembered> = users
                 .into_iter()
-                .map(|user| (user.id.clone(), Remembered { user: Arc::new(user), known: true, until }))
+                .map(|user| (user.id.clone(), Remembered::known(Arc::new(user), until)))
                 .collect();
             let mut remembered = self.lock();
             for (id, slot) in ids.iter().zip(&mut found) {
@@ -154,6 +177,7 @@ impl Profiles {
                 let entry = fresh.entry(id.clone()).or_insert_with(|| Remembered {
                     user: Arc::new(User::unknown(id.clone())),
                     known: false,
+                    stored_as_of: Timestamp::from_millis(0),
                     until,
                 });
                 remembered.put(entry.clone());

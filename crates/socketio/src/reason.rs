@@ -24,6 +24,12 @@ pub enum Reason {
     ParseError,
     /// The client sent a message, or a polling request, that is larger than it may be.
     TooLarge,
+    /// The client took too long to send a large message, see
+    /// [`engine::Config::large_rate`](crate::engine::Config::large_rate).
+    TooSlow,
+    /// There was no memory for a large message of the client, see
+    /// [`engine::Config::large_wait`](crate::engine::Config::large_wait).
+    NoRoom,
     /// The client did not read what it was sent, and its outbox is full.
     Slow,
     /// The client was in no namespace for too long.
@@ -48,6 +54,8 @@ impl Reason {
             Self::PingTimeout => "ping timeout",
             Self::ParseError => "parse error",
             Self::TooLarge => "message too large",
+            Self::TooSlow => "message too slow",
+            Self::NoRoom => "no room for a large message",
             Self::Slow => "slow",
             Self::ConnectTimeout => "connect timeout",
             Self::Flood => "too many packets",
@@ -73,7 +81,17 @@ impl Reason {
 impl Reason {
     /// Whether what has been begun for the client is answered before the connection closes.
     pub(crate) const fn finishes(self) -> bool {
-        matches!(self, Self::ServerDisconnect | Self::Shutdown | Self::Closed(_))
+        matches!(
+            self,
+            Self::ServerDisconnect
+                | Self::ParseError
+                | Self::TooLarge
+                | Self::TooSlow
+                | Self::NoRoom
+                | Self::Flood
+                | Self::Shutdown
+                | Self::Closed(_)
+        )
     }
 
     /// Whether a client that polls may still fetch what was queued for it, and the closing packet.

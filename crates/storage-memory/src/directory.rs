@@ -23,12 +23,12 @@ impl Directory for MemoryStore {
 
     async fn put_user(&self, user: User, subjects: Option<Vec<Subject>>) -> Result<User, StoreError> {
         let mut state = self.0.state.lock();
-        let next = state.users_made.saturating_add(1);
         let known = state.users.get(&user.id);
-        let user = match known {
-            Some(known) if !user.supersedes(known) => known.clone(),
-            _ => User { number: known.map_or(next, |known| known.number), ..user },
-        };
+        if let Some(known) = known.filter(|known| !user.supersedes(known)) {
+            return Ok(known.clone());
+        }
+        let number = known.map_or(state.users_made.saturating_add(1), |known| known.number);
+        let user = User { number, ..user };
         state.users_made = state.users_made.max(user.number);
         state.users.insert(user.id.clone(), user.clone());
         if let Some(subjects) = subjects {

@@ -9,7 +9,7 @@
 //! ```
 //! let send = tidings_wire::campaign::DIALECT.event("sendMessage").expect("the campaign dialect sends over sockets");
 //! let refusal = (send.decode)(&[r#"{"threadId": 7, "content": "hi"}"#]).expect_err("an id is text");
-//! assert!(refusal.message.contains("expected a string"));
+//! assert_eq!(refusal.message, "threadId must be the id of a thread");
 //! ```
 
 pub mod campaign;

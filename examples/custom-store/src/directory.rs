@@ -29,13 +29,13 @@ impl Directory for TableStore {
         user.number = next_number(&tables.users);
         match tables.users.iter_mut().find(|known| known.id == user.id) {
             Some(known) => {
-                // A number once given stays, and so does what the host said, and what a later token said.
-                user.number = known.number;
-                if user.supersedes(known) {
-                    *known = user.clone();
-                } else {
-                    user = known.clone();
+                // What the host said stays, and what a later token said; with it their subjects.
+                if !user.supersedes(known) {
+                    return Ok(known.clone());
                 }
+                // A number once given stays.
+                user.number = known.number;
+                *known = user.clone();
             }
             None => tables.users.push(user.clone()),
         }

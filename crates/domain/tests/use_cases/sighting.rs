@@ -47,6 +47,28 @@ fn a_token_of_before_turns_no_name_back() {
     });
 }
 
+/// A token that says what is known already counts all the same: none issued before it changes anything.
+#[test]
+fn a_token_that_confirms_a_name_keeps_out_earlier_ones() {
+    on_a_store(async |fixture| {
+        let (one, other) = (fixture.messaging(), fixture.messaging());
+        let of = |name, minutes: i64| said(&fixture, name, Some(minutes * 60_000));
+        assert_eq!(comes(&one, of("Ada", 100)).await, "Ada");
+        assert_eq!(comes(&one, of("Ada", 60)).await, "Ada");
+        assert_eq!(comes(&one, of("Ada Byron", 80)).await, "Ada", "issued before the one that confirmed it");
+        assert_eq!(comes(&one, of("Ada", 90)).await, "Ada");
+        assert_eq!(comes(&one, of("Ada Byron", 61)).await, "Ada", "one in between turns nothing back");
+        let stored = async || fixture.stores.directory.users(&[ALICE.id()]).await.unwrap().remove(0);
+        let first = stored().await;
+        assert_eq!(first.as_of, of("Ada", 100).as_of, "a write for each token would cost too much");
+        // An hour after the stored one it is stored, and stands for every process; nothing else changes.
+        assert_eq!(comes(&one, of("Ada", 40)).await, "Ada");
+        assert_eq!(stored().await, User { as_of: of("Ada", 40).as_of, ..first });
+        assert_eq!(comes(&other, of("Ada Byron", 50)).await, "Ada");
+        assert_eq!(comes(&other, of("Ada Byron", 30)).await, "Ada Byron");
+    });
+}
+
 #[test]
 fn a_token_that_does_not_say_when_counts_as_the_earliest() {
     on_a_store(async |fixture| {

@@ -61,9 +61,11 @@ static ALL: [Key; 10] = [
         "limits.packets",
         "\"2400 per 40s\"",
         RATE,
-        "How many packets may come over one connection; then it is not read for a while, and its client has to wait. Each \
-         4 KiB count as one; heartbeats, control frames, entering and leaving a namespace, and a polling client's request \
-         as 16.",
+        "How many packets may come over one connection; then it is not read for a while, and its client has to wait. \
+         Besides each packet, each 4 KiB count as one, and so does each time that a part of a packet comes alone; \
+         heartbeats, control frames, entering and leaving a namespace, and a polling client's request count as 16. A \
+         socket that has not entered a namespace yet has 256 in all, with 16 for every packet, and is closed when they \
+         are used up. Off lifts both limits.",
     ),
     Key::new(
         "limits.sessions",

@@ -27,6 +27,13 @@ pub struct Config {
     /// wait to be handled, of all connections together; the next such message is not read on until there is room for
     /// it. No less than `max_payload`. Default 256 MiB.
     pub max_large_bytes: usize,
+    /// How long a message may wait for that room; then its connection is closed. Default 30 s.
+    pub large_wait: Duration,
+    /// How many bytes a second of a message that has been given room must come; otherwise its connection is closed.
+    /// Default 16 KiB.
+    pub large_rate: usize,
+    /// How long after it has been given room a message may be behind that rate. Default 10 s.
+    pub large_grace: Duration,
     /// How long a connection may go without being established. `None`, the default: for ever; connections
     /// then count as established from the start.
     pub connect_timeout: Option<Duration>,
@@ -45,14 +52,14 @@ pub struct Config {
     /// go over it. Default 1 MiB.
     pub inbox_bytes: usize,
     /// How much a client may send at once, in units; then reading pauses, so that the client has to wait. A message
-    /// counts as one unit, and every 4 KiB as one more. What carries no event counts as 16: control frames, heartbeats,
+    /// counts as one unit, and every 4 KiB as one more; so does every time that a part of one comes alone. What carries no event counts as 16: control frames, heartbeats,
     /// requests to enter or leave a namespace, and a polling client's HTTP request, whatever is in it. Default 2,400.
     pub burst: u32,
-    /// How long it takes until as much may come again; part of it after part of that time. Zero: there is no limit.
-    /// Default 40 s.
+    /// How long it takes until as much may come again; part of it after part of that time. Zero: there is no limit,
+    /// nor that of [`burst_unestablished`](Self::burst_unestablished). Default 40 s.
     pub burst_refill: Duration,
     /// How many units may come before the connection is first established; one more closes it. Until then every
-    /// packet counts as 16. Default 256.
+    /// packet counts as 16; a part of one does not. Default 256.
     pub burst_unestablished: u32,
     /// How long a client may go on without a pause sending more than it may; then it is closed. Default 2 minutes.
     pub flood_timeout: Duration,
@@ -82,6 +89,9 @@ impl Default for Config {
             max_payload: 1_000_000,
             max_payload_unestablished: 16 * 1024,
             max_large_bytes: 256 * 1024 * 1024,
+            large_wait: Duration::from_secs(30),
+            large_rate: 16 * 1024,
+            large_grace: Duration::from_secs(10),
             connect_timeout: None,
             upgrade_timeout: Duration::from_secs(10),
             finish_timeout: Duration::from_secs(5),

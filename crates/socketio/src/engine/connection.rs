@@ -10,7 +10,7 @@ use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::outbox::{Limits, Outbox};
-use super::polling::Polling;
+use super::polling::{Large, Polling};
 use super::{Frame, Sent, Transport};
 use crate::{Id, Reason};
 
@@ -59,6 +59,12 @@ impl State {
             None if self.blocked => None,
             None => self.sleeper.take(),
         }
+    }
+
+    /// Whether a POST waits for the server, and the client's pong behind it.
+    pub(crate) fn keeps_post_waiting(&self) -> bool {
+        let Some(polling) = &self.polling else { return false };
+        polling.body.is_some() || polling.large == Some(Large::Waits)
     }
 
     /// Everybody who waits for something.

@@ -4,11 +4,14 @@
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::framing::Framing;
-use super::large::{LargeMessages, Share, Waiting};
+use super::large::{LargeMessages, Passing, Share, Waiting, later};
+use crate::Reason;
 
 /// A socket whose bytes pass one header at a time: a parser that is given the header of a large frame takes memory for
 /// all of it. So that header is withheld, with whatever comes behind it, until there is a share.
@@ -18,13 +21,19 @@ pub(crate) struct Gate<I> {
     framing: Framing,
     /// Read, and not passed on yet.
     withheld: Vec<u8>,
-    /// The share that the first withheld byte waits for, in bytes.
-    wanted: Option<usize>,
+    /// What the first withheld byte waits for.
+    wanted: Option<Wanted>,
     waiting: Waiting,
-    /// The share of the message that is passing.
-    share: Option<Share>,
+    /// The message that is passing, if it is a large one.
+    passing: Option<Passing>,
     /// Whether there is no parser behind it any more.
     is_open: bool,
+}
+
+/// A share.
+struct Wanted {
+    bytes: usize,
+    since: Instant,
 }
 
 impl<I> Gate<I> {
@@ -36,7 +45,7 @@ impl<I> Gate<I> {
             withheld: Vec::new(),
             wanted: None,
             waiting: Waiting::default(),
-            share: None,
+            passing: None,
             is_open: false,
         }
     }
@@ -48,12 +57,42 @@ impl<I> Gate<I> {
 
     /// A message of so many bytes has passed: its share, if it has one.
     pub(crate) fn passed(&mut self, bytes: usize) -> Option<Share> {
-        if self.large.counts(bytes) { self.share.take() } else { None }
+        if !self.large.counts(bytes) {
+            return None;
+        }
+        if let Some(wanted) = &mut self.wanted {
+            wanted.since = Instant::now();
+        }
+        self.passing.take().map(|passing| passing.share)
+    }
+
+    /// Whether a large message is passing or waits.
+    pub(crate) const fn is_large(&self) -> bool {
+        self.passing.is_some() || self.wanted.is_some()
+    }
+
+    /// When the client of a large message is to be closed, and why.
+    pub(crate) fn due(&self) -> Option<(Instant, Reason)> {
+        match (&self.passing, &self.wanted) {
+            (Some(passing), _) => Some((self.large.due(passing), Reason::TooSlow)),
+            (None, Some(wanted)) => Some((self.large.wait_ends(wanted.since), Reason::NoRoom)),
+            (None, None) => None,
+        }
+    }
+
+    /// Nothing was read for so long.
+    pub(crate) fn excuse(&mut self, time: Duration) {
+        if let Some(passing) = &mut self.passing {
+            passing.excuse(time);
+        }
+        if let Some(wanted) = &mut self.wanted {
+            wanted.since = later(wanted.since, time);
+        }
     }
 
     /// Lets everything pass from now on: it is only thrown away.
     pub(crate) fn open(&mut self) {
-        (self.is_open, self.share, self.wanted, self.waiting) = (true, None, None, Waiting::default());
+        (self.is_open, self.passing, self.wanted, self.waiting) = (true, None, None, Waiting::default());
         self.withheld = Vec::new();
     }
 
@@ -61,20 +100,20 @@ impl<I> Gate<I> {
     fn look(&mut self, buffer: &mut ReadBuf<'_>, start: usize) {
         let mut at = start;
         while let Some(bytes) = buffer.filled().get(at..)
-            && let Some((offset, wanted)) = self.framing.next_large(bytes, &self.large)
+            && let Some((offset, bytes)) = self.framing.next_large(bytes, &self.large)
         {
             let header = at + offset;
             // The one before has not been taken as long as its message is on its way.
-            if self.share.is_none() {
-                self.share = self.large.try_take(wanted);
-                if self.share.is_some() {
+            if self.passing.is_none() {
+                self.passing = self.large.try_take(bytes);
+                if self.passing.is_some() {
                     at = header + 1;
                     continue;
                 }
             }
             let mut withheld = buffer.filled().get(header..).unwrap_or_default().to_vec();
             withheld.append(&mut self.withheld);
-            (self.withheld, self.wanted) = (withheld, Some(wanted));
+            (self.withheld, self.wanted) = (withheld, Some(Wanted { bytes, since: Instant::now() }));
             buffer.set_filled(header);
             return;
         }
@@ -97,8 +136,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Gate<I> {
                     return Poll::Ready(Ok(()));
                 }
             } else {
-                if let Some(wanted) = this.wanted {
-                    this.share = ready!(this.large.poll_take(wanted, &mut this.waiting, cx));
+                if let Some(wanted) = &this.wanted {
+                    this.passing = ready!(this.large.poll_take(wanted.bytes, &mut this.waiting, cx));
                     this.wanted = None;
                     // It has been looked at.
                     start += 1;
@@ -113,6 +152,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for Gate<I> {
             this.look(buffer, start);
             // Nothing at all would mean the end.
             if buffer.filled().len() > before {
+                if let Some(passing) = &mut this.passing {
+                    passing.count(buffer.filled().len() - before);
+                }
                 return Poll::Ready(Ok(()));
             }
         }
@@ -147,6 +189,9 @@ mod tests {
             max_payload: 1_000,
             max_payload_unestablished: 100,
             max_large_bytes: 1_000,
+            large_wait: Duration::from_secs(7),
+            large_rate: 100,
+            large_grace: Duration::from_secs(2),
             ..Config::default()
         })
     }
@@ -237,5 +282,41 @@ mod tests {
         near.write_all(&frame(900)).await.unwrap();
         assert_eq!(passing(&mut gate), frame(900));
         drop(all);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_large_message_comes_at_a_least_rate() {
+        let large = large();
+        let (mut near, mut gate) = pipe(&large);
+        let begun = Instant::now();
+        near.write_all(&frame(900)[..4]).await.unwrap();
+        passing(&mut gate);
+        assert_eq!(gate.due(), Some((begun + Duration::from_millis(2_040), Reason::TooSlow)));
+        near.write_all(&frame(900)[4..304]).await.unwrap();
+        passing(&mut gate);
+        // At 100 bytes a second, the header among them.
+        assert_eq!(gate.due(), Some((begun + Duration::from_millis(5_040), Reason::TooSlow)));
+        gate.excuse(Duration::from_secs(60));
+        assert_eq!(gate.due(), Some((begun + Duration::from_millis(65_040), Reason::TooSlow)));
+        near.write_all(&frame(900)[304..]).await.unwrap();
+        passing(&mut gate);
+        assert!(gate.passed(900).is_some());
+        assert_eq!(gate.due(), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_wait_for_a_share_has_an_end() {
+        let large = large();
+        let all = large.try_take(1_000);
+        let (mut near, mut gate) = pipe(&large);
+        let begun = Instant::now();
+        near.write_all(&frame(900)).await.unwrap();
+        passing(&mut gate);
+        assert_eq!(gate.due(), Some((begun + Duration::from_secs(7), Reason::NoRoom)));
+        tokio::time::advance(Duration::from_secs(6)).await;
+        drop(all);
+        passing(&mut gate);
+        // Its time begins with its share.
+        assert_eq!(gate.due(), Some((begun + Duration::from_millis(17_010), Reason::TooSlow)));
     }
 }

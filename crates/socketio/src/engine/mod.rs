@@ -13,6 +13,7 @@ mod handshake;
 mod large;
 mod outbox;
 mod polling;
+mod posts;
 mod requests;
 mod seldom;
 mod server;

@@ -1,27 +1,21 @@
-//! HTTP long-polling: what waits for the next request, and the two kinds of requests.
+//! HTTP long-polling: the state of such a session, and the requests that fetch packets.
 
 use std::collections::VecDeque;
-use std::future::{Future, poll_fn};
-use std::pin::{Pin, pin};
+use std::future::poll_fn;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
-use http::request::Parts;
 use http::{HeaderValue, Response};
-use http_body::Body as HttpBody;
-use http_body_util::BodyExt as _;
 use tokio::time::{Instant, timeout};
 
 use super::connection::{State, wake};
 use super::frame::Head;
-use super::large::{LargeMessages, Share};
+use super::large::Share;
 use super::requests::Refusal;
 use super::websocket::WebSocket;
-use super::{Body, Config, Connection, Frame};
+use super::{Body, Connection, Frame};
 use crate::Reason;
-use crate::codec::Text;
 use crate::codec::engine::{Payload, push_binary, push_text};
 
 /// How long a poll that begins in the middle of an upgrade waits for its end, before it is answered with
@@ -41,6 +35,8 @@ pub(crate) struct Polling {
     pub(crate) post: Seat,
     /// What a POST brought and the session has not taken yet.
     pub(crate) body: Option<Payload>,
+    /// A POST whose body is a large one, until it is there.
+    pub(crate) large: Option<Large>,
     /// Its share of the memory for large messages, if it is one.
     pub(crate) share: Option<Share>,
     pub(crate) upgrade: Upgrade,
@@ -65,7 +61,7 @@ impl Seat {
         free
     }
 
-    fn wait(&mut self, cx: &Context<'_>) {
+    pub(super) fn wait(&mut self, cx: &Context<'_>) {
         *self = Self::Taken(Some(cx.waker().clone()));
     }
 
@@ -75,6 +71,15 @@ impl Seat {
             Self::Taken(waker) => waker.take(),
         }
     }
+}
+
+/// How far a large POST is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Large {
+    /// It waits for its share of the memory.
+    Waits,
+    /// It has one.
+    Comes,
 }
 
 /// How far a session is on its way to a WebSocket.
@@ -91,21 +96,25 @@ pub(crate) enum Upgrade {
 }
 
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Poll,
     Post,
 }
 
 /// Holds a seat while a request is waiting. A request that ends without an answer, because its client has gone
 /// away, closes the session: what the answer would have carried is lost.
-struct Seated<'a> {
+pub(super) struct Seated<'a> {
     connection: &'a Connection,
     kind: Kind,
     answered: bool,
 }
 
-impl Seated<'_> {
-    fn leave(mut self) {
+impl<'a> Seated<'a> {
+    pub(super) const fn new(connection: &'a Connection, kind: Kind) -> Self {
+        Self { connection, kind, answered: false }
+    }
+
+    pub(super) fn leave(mut self) {
         self.answered = true;
     }
 }
@@ -120,7 +129,10 @@ impl Drop for Seated<'_> {
             Kind::Post => polling.post = Seat::Free,
         }
         let moved = matches!(polling.upgrade, Upgrade::Done(_));
+        // A refusal may wait until the poll is answered.
+        let poster = if matches!(self.kind, Kind::Poll) { polling.post.wake() } else { None };
         drop(state);
+        wake(poster);
         if !self.answered && !moved {
             self.connection.close(Reason::TransportError);
         }
@@ -130,7 +142,7 @@ impl Drop for Seated<'_> {
 /// Answers a GET: waits until there is something to send.
 pub(crate) async fn poll(connection: &Connection) -> Result<Response<Body>, Refusal> {
     let upgrading = sit(connection, Kind::Poll)?;
-    let seated = Seated { connection, kind: Kind::Poll, answered: false };
+    let seated = Seated::new(connection, Kind::Poll);
     let mut frames = VecDeque::new();
     let answer = poll_fn(|cx| take(connection, &mut frames, cx));
     let tail =
@@ -163,15 +175,16 @@ enum Tail {
 
 /// Takes the place of a request; two of a kind at once are a client's fault that ends the session.
 /// Says whether an upgrade is under way.
-fn sit(connection: &Connection, kind: Kind) -> Result<bool, Refusal> {
+pub(super) fn sit(connection: &Connection, kind: Kind) -> Result<bool, Refusal> {
     let mut state = connection.lock();
-    if state.pong_due.is_some_and(|due| due <= Instant::now()) {
+    if state.pong_due.is_some_and(|due| due <= Instant::now()) && !state.keeps_post_waiting() {
         // The session's task may be a little late to notice.
         drop(state);
         connection.close(Reason::PingTimeout);
         return Err(Refusal::UnknownSession);
     }
-    let ending = state.ending;
+    // As long as answers are missing, both kinds of requests wait for them.
+    let ending = state.ending.filter(|_| !state.finishing);
     let Some(polling) = &mut state.polling else { return Err(Refusal::BadRequest) };
     let seat = match kind {
         // The last packets may still be fetched, once.
@@ -202,7 +215,13 @@ fn take(
     else {
         return Poll::Ready(Err(Refusal::BadRequest));
     };
-    if let Some(reason) = ending.filter(|_| !*finishing) {
+    if *finishing {
+        // A client that has an answer has to ask again before it hears the rest, and may find the server gone: all the
+        // answers and the close go together.
+        polling.poll.wait(cx);
+        return Poll::Pending;
+    }
+    if let Some(reason) = *ending {
         polling.left = true;
         outbox.take(frames);
         let sleeper = sleeper.take();
@@ -234,126 +253,6 @@ fn push_frame(payload: &mut String, frame: &Frame) {
     for attachment in frame.attachments() {
         push_binary(payload, attachment);
     }
-}
-
-/// Answers a POST: gives its packets to the session and waits until they are taken.
-pub(crate) async fn push<B>(
-    connection: &Connection,
-    config: &Config,
-    large: &LargeMessages,
-    request: &Parts,
-    body: B,
-) -> Result<Response<Body>, Refusal>
-where
-    B: HttpBody<Data = Bytes>,
-{
-    sit(connection, Kind::Post)?;
-    let seated = Seated { connection, kind: Kind::Post, answered: false };
-    let result = receive(connection, config, large, request, body).await;
-    seated.leave();
-    match result {
-        Ok(()) => Ok(text("ok".to_owned())),
-        Err(refusal) => {
-            let is_size = refusal == Refusal::TooLarge;
-            connection.close(if is_size { Reason::TooLarge } else { Reason::ParseError });
-            Err(refusal)
-        }
-    }
-}
-
-async fn receive<B>(
-    connection: &Connection,
-    config: &Config,
-    large: &LargeMessages,
-    request: &Parts,
-    body: B,
-) -> Result<(), Refusal>
-where
-    B: HttpBody<Data = Bytes>,
-{
-    // Engine.IO v3 sent bytes so; taking them for text would let the two sides disagree.
-    if request.headers.get(CONTENT_TYPE).is_some_and(|kind| kind == "application/octet-stream") {
-        return Err(Refusal::BadRequest);
-    }
-    let limit = config.payload_limit(connection.is_established());
-    let mut reading = pin!(read(body, limit, large));
-    let bytes = poll_fn(|cx| {
-        if poll_ended(connection, cx).is_ready() {
-            return Poll::Ready(Err(Refusal::BadRequest));
-        }
-        reading.as_mut().poll(cx)
-    });
-    let (bytes, share) = bytes.await?;
-    let text = Text::try_from(bytes).map_err(|_| Refusal::BadRequest)?;
-    // An empty one too: the session counts the request, and may make it wait.
-    let payload = if text.is_empty() { Payload::default() } else { Payload::new(text) };
-    give(connection, payload, share)?;
-    poll_fn(|cx| poll_taken(connection, cx)).await
-}
-
-fn give(connection: &Connection, payload: Payload, share: Option<Share>) -> Result<(), Refusal> {
-    let mut state = connection.lock();
-    let sleeper = state.sleeper.take();
-    let polling = state.polling.as_mut().ok_or(Refusal::BadRequest)?;
-    (polling.body, polling.share) = (Some(payload), share);
-    drop(state);
-    wake(sleeper);
-    Ok(())
-}
-
-fn poll_ended(connection: &Connection, cx: &Context<'_>) -> Poll<()> {
-    let mut state = connection.lock();
-    if state.ending.is_some() {
-        return Poll::Ready(());
-    }
-    if let Some(polling) = &mut state.polling {
-        polling.post.wait(cx);
-    }
-    Poll::Pending
-}
-
-fn poll_taken(connection: &Connection, cx: &Context<'_>) -> Poll<Result<(), Refusal>> {
-    let mut state = connection.lock();
-    let ending = state.ending;
-    let Some(polling) = &mut state.polling else { return Poll::Ready(Ok(())) };
-    if ending == Some(Reason::ParseError) {
-        return Poll::Ready(Err(Refusal::BadRequest));
-    }
-    if polling.body.is_none() || ending.is_some() {
-        return Poll::Ready(Ok(()));
-    }
-    polling.post.wait(cx);
-    Poll::Pending
-}
-
-/// Reads a whole body of at most `limit` bytes, and the share that it has of the memory for large messages.
-async fn read<B: HttpBody<Data = Bytes>>(
-    body: B,
-    limit: usize,
-    large: &LargeMessages,
-) -> Result<(Bytes, Option<Share>), Refusal> {
-    let mut body: Pin<&mut B> = pin!(body);
-    let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
-    if announced > limit {
-        return Err(Refusal::TooLarge);
-    }
-    let mut share = None;
-    if large.counts(announced) {
-        share = large.take(announced).await;
-    }
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame.map_err(|_| Refusal::BadRequest)?.into_data() else { continue };
-        if bytes.len() + data.len() > limit {
-            return Err(Refusal::TooLarge);
-        }
-        if share.is_none() && large.counts(bytes.len() + data.len()) {
-            // It has not said how large it will be.
-            share = large.take(limit).await;
-        }
-        bytes.extend_from_slice(&data);
-    }
-    Ok((bytes.freeze(), share))
 }
 
 /// A successful answer.

@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::{Body, Transport};
-use crate::Id;
+use crate::{Id, Reason};
 
 /// The address at the other end of a request's TCP connection; put it among the request's extensions where the
 /// server is used as a [`tower_service::Service`].
@@ -32,6 +32,10 @@ pub enum Refusal {
     UnsupportedVersion,
     /// 413, code 3.
     TooLarge,
+    /// 408, code 3: a large request came too slowly.
+    TooSlow,
+    /// 503, code 4: there is no memory for a large request.
+    NoRoom,
     /// 503, code 4: the server is full or going down.
     Unavailable,
     /// 404: not Engine.IO's path.
@@ -39,6 +43,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Why a session ends whose POST is refused so.
+    pub(crate) fn reason(self) -> Reason {
+        if self == Self::TooLarge {
+            Reason::TooLarge
+        } else if self == Self::TooSlow {
+            Reason::TooSlow
+        } else if self == Self::NoRoom {
+            Reason::NoRoom
+        } else {
+            Reason::ParseError
+        }
+    }
+
     /// The response.
     #[must_use]
     pub fn response(self) -> Response<Body> {
@@ -50,6 +67,8 @@ impl Refusal {
             Self::Forbidden => (StatusCode::FORBIDDEN, 4, "Forbidden"),
             Self::UnsupportedVersion => (StatusCode::BAD_REQUEST, 5, "Unsupported protocol version"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, 3, "Payload too large"),
+            Self::TooSlow => (StatusCode::REQUEST_TIMEOUT, 3, "Payload too slow"),
+            Self::NoRoom => (StatusCode::SERVICE_UNAVAILABLE, 4, "No room for a large payload"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, 4, "Server unavailable"),
             Self::NotFound => (StatusCode::NOT_FOUND, 3, "Not found"),
         };

@@ -22,7 +22,7 @@ use super::large::LargeMessages;
 use super::outbox::Limits;
 use super::requests::{Parameters, Peer, Refusal};
 use super::seldom::Seldom;
-use super::{Body, Config, Connection, Handshake, Protocol, Transport, polling, upgrade};
+use super::{Body, Config, Connection, Handshake, Protocol, Transport, polling, posts, upgrade};
 use crate::{Id, Reason};
 
 /// An Engine.IO server: answers HTTP requests under one path. Cloning it copies a pointer.
@@ -201,7 +201,7 @@ impl<P: Protocol> EngineIo<P> {
         let connection = self.0.find(sid)?;
         match request.method {
             Method::GET => polling::poll(&connection).await,
-            Method::POST => polling::push(&connection, &self.0.config, &self.0.large, request, body).await,
+            Method::POST => posts::push(&connection, &self.0.config, &self.0.large, request, body).await,
             _ => Err(Refusal::BadRequest),
         }
     }

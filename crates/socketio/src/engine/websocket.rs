@@ -7,10 +7,12 @@
 use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 use tungstenite::error::CapacityError;
 use tungstenite::protocol::{CloseFrame, Role, WebSocketConfig, WebSocketContext, frame::coding::CloseCode};
 use tungstenite::{Error, Message as Raw, Utf8Bytes};
@@ -125,6 +127,30 @@ impl WebSocket {
         self.io.waits()
     }
 
+    /// Whether a large message is on its way.
+    pub(crate) const fn is_large(&self) -> bool {
+        self.io.is_large()
+    }
+
+    /// When the client of a large message is to be closed, and why.
+    pub(crate) fn due(&self) -> Option<(Instant, Reason)> {
+        self.io.due()
+    }
+
+    /// Nothing was read for so long, for which the client is not to blame.
+    pub(crate) fn excuse(&mut self, time: Duration) {
+        self.io.excuse(time);
+    }
+
+    /// Gives up a large message that is on its way, and its memory: what still comes is thrown away.
+    pub(crate) fn abandon(&mut self) {
+        if self.is_large() {
+            self.context = WebSocketContext::new(Role::Server, Some(*self.context.get_config()));
+            self.broken = true;
+            self.io.open();
+        }
+    }
+
     /// What comes next; after an error the connection is of no more use.
     pub(crate) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, Reason>> {
         if self.broken {
@@ -226,6 +252,10 @@ impl WebSocket {
     pub(crate) fn push_close(&mut self, cx: &mut Context<'_>, reason: Reason) {
         let (code, words) = if reason == Reason::TooLarge {
             (CloseCode::Size, reason.as_str())
+        } else if reason == Reason::TooSlow {
+            (CloseCode::Policy, reason.as_str())
+        } else if reason == Reason::NoRoom {
+            (CloseCode::Again, reason.as_str())
         } else if reason == Reason::ParseError {
             (CloseCode::Protocol, "")
         } else {

@@ -34,7 +34,11 @@ async fn a_burst_is_handled_at_once_and_a_flood_when_it_may_come() {
 
 #[tokio::test]
 async fn others_are_served_meanwhile() {
-    let server = Server::with(few).await;
+    let server = Server::with(|config| {
+        few(config);
+        config.engine.burst_refill = Duration::from_hours(1);
+    })
+    .await;
     let mut flooder = server.client().await;
     for _ in 0..200 {
         flooder.send("42[\"flood\"]").await;

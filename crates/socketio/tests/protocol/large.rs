@@ -208,3 +208,53 @@ async fn a_large_message_right_behind_a_move_takes_its_share() {
     rest(&mut slow).await;
     assert!(client.next().await.ends_with("x\"]"));
 }
+
+#[tokio::test]
+async fn a_message_that_does_not_come_on_gives_its_memory_back() {
+    let server = Server::with(|config| {
+        config.engine.max_payload = LARGEST;
+        config.engine.max_payload_unestablished = 1_000;
+        config.engine.max_large_bytes = 0;
+        config.engine.large_rate = 1_000_000;
+        config.engine.large_grace = Duration::from_millis(100);
+    })
+    .await;
+    let (mut slow, mut other) = (server.client().await, server.client().await);
+    half(&mut slow).await;
+    is_served(&mut other).await;
+    other.send(&echo(5_000)).await;
+    assert_eq!(slow.closing().await, Some((1008, "message too slow".to_owned())));
+    assert!(other.next().await.ends_with("x\"]"));
+    server.logged("disconnect / message too slow").await;
+}
+
+#[tokio::test]
+async fn a_message_that_waits_for_memory_too_long_closes_its_connection() {
+    let server = Server::with(|config| {
+        config.engine.max_payload = LARGEST;
+        config.engine.max_payload_unestablished = 1_000;
+        config.engine.max_large_bytes = 0;
+        config.engine.large_wait = Duration::from_millis(100);
+    })
+    .await;
+    let (mut slow, mut other) = (server.client().await, server.client().await);
+    half(&mut slow).await;
+    is_served(&mut other).await;
+    other.send(&echo(5_000)).await;
+    assert_eq!(other.closing().await, Some((1013, "no room for a large message".to_owned())));
+    let sid = server.enter().await;
+    assert_eq!(server.post(&sid, &echo(5_000)).await.0, 503);
+}
+
+#[tokio::test]
+async fn who_leaves_in_the_same_breath_sends_no_large_message() {
+    let server = tight().await;
+    let (mut leaving, mut other) = (server.client().await, server.client().await);
+    let mut bytes = vec![0x81, 0x80 | 2, 0, 0, 0, 0, b'4', b'1', 0x81, 0x80 | 127];
+    bytes.extend(u64::try_from(LARGEST).unwrap().to_be_bytes());
+    bytes.extend([0; 4]);
+    leaving.socket.get_mut().write_all(&bytes).await.unwrap();
+    assert_eq!(leaving.closing().await, Some((1009, "message too large".to_owned())));
+    other.send(&echo(5_000)).await;
+    assert!(other.next().await.ends_with("x\"]"));
+}

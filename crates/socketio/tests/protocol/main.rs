@@ -1,5 +1,6 @@
 //! The server against raw clients, written from the published protocol texts.
 
+mod clocked;
 mod events;
 mod floods;
 mod handshake;

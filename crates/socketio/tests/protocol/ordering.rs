@@ -114,7 +114,7 @@ async fn what_was_begun_is_answered_before_the_server_closes() {
 }
 
 #[tokio::test]
-async fn a_polling_client_fetches_its_answers_before_it_is_closed() {
+async fn a_polling_client_fetches_all_its_answers_and_the_close_at_once() {
     let server = Server::start().await;
     let sid = server.enter().await;
     server.post(&sid, "420[\"slow\",0]\u{1e}421[\"slow\",1]").await;
@@ -124,15 +124,54 @@ async fn a_polling_client_fetches_its_answers_before_it_is_closed() {
         server.io.shutdown(1, Duration::ZERO).await;
         server.gate.add_permits(1);
         server.logged("done 0").await;
+        server.gate.add_permits(1);
     };
     let (answer, ()) = tokio::join!(poll, ending);
-    assert_eq!(answer, (200, "430[0]".to_owned()), "it is not closed while an answer is missing");
-    server.gate.add_permits(1);
-    let mut rest = server.get(&sid).await.1;
-    if !rest.ends_with('1') || rest == "431[1]" {
-        rest = format!("{rest}\u{1e}{}", server.get(&sid).await.1);
+    assert_eq!(answer, (200, "430[0]\u{1e}431[1]\u{1e}1".to_owned()));
+    server.empty().await;
+}
+
+#[tokio::test]
+async fn what_was_begun_is_answered_before_a_client_at_fault_is_closed() {
+    let large = format!("42[\"m\",\"{}\"]", "x".repeat(2_000));
+    for (fault, closing) in
+        [("garbage", (1002, String::new())), (large.as_str(), (1009, "message too large".to_owned()))]
+    {
+        let server = Server::with(|config| {
+            config.engine.max_payload = 1_000;
+        })
+        .await;
+        let mut client = server.client().await;
+        client.send("420[\"slow\",0]").await;
+        server.logged("slow 0").await;
+        client.send(fault).await;
+        let socket = server.seen.sockets.lock()[0].clone();
+        server.until(|| !socket.is_open()).await;
+        server.gate.add_permits(1);
+        assert_eq!(client.next().await, "430[0]", "{closing:?}");
+        assert_eq!(client.closing().await, Some(closing));
+        server.empty().await;
     }
-    assert_eq!(rest, "431[1]\u{1e}1");
+}
+
+/// The answer to the faulty request waits, because a client that is refused gives its poll up.
+#[tokio::test]
+async fn what_was_begun_is_answered_before_a_faulty_request_is_refused() {
+    let server = Server::start().await;
+    let sid = server.enter().await;
+    server.post(&sid, "420[\"slow\",0]").await;
+    server.logged("slow 0").await;
+    let socket = server.seen.sockets.lock()[0].clone();
+    let fault = async {
+        let ended = async {
+            server.until(|| !socket.is_open()).await;
+            server.gate.add_permits(1);
+        };
+        tokio::join!(server.post(&sid, "garbage"), ended).0
+    };
+    let (answer, refused) = tokio::join!(server.get(&sid), fault);
+    assert_eq!(answer, (200, "430[0]\u{1e}1".to_owned()));
+    assert_eq!(refused.0, 400);
     server.empty().await;
 }
 

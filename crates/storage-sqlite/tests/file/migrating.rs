@@ -10,8 +10,8 @@ use tidings_domain::ports::{
 };
 use tidings_domain::seq::{Modseq, Seq};
 use tidings_domain::time::Timestamp;
-use tidings_domain::transfer::Transfer;
-use tidings_domain::user::User;
+use tidings_domain::transfer::{RecordKind, Transfer};
+use tidings_domain::user::{Subject, User};
 use tidings_storage_sqlite::{OpenError, SqliteConfig};
 use tidings_testkit::{ALICE, BOB, Person, block_on, campaign};
 use uuid::Uuid;
@@ -64,6 +64,40 @@ fn users_of_the_second_version_are_as_old_as_can_be() {
             let user = User { name: "from a token".to_owned(), ..User::unknown(person.id()) };
             let put = store.put_user(user, None).await.unwrap();
             assert_eq!((put.name.as_str(), put.number), (kept, before.number));
+        }
+        store.close().await;
+    });
+}
+
+/// PostgreSQL cannot store U+0000: after migrating, nothing that is copied contains it.
+#[test]
+fn texts_of_the_second_version_lose_their_nul() {
+    block_on(async {
+        let world = World::new();
+        let rows = "insert into user (number, id, name, username, email, avatar_url, updated_at) values \
+              (1, 'alice', 'Ada' || char(0) || ' Lovelace', char(0), 'a@b' || char(0), 'https://a/' || char(0), 5), \
+              (2, 'bob', char(0) || 'Bob', null, null, 'https://b/', 5); \
+            insert into context (key, kind, id, title, is_public, parties, state) \
+              values ('campaign 1', 'campaign', '1', 'Spring' || char(0), 1, '[]', 'open' || char(0)); \
+            insert into subject (issuer, sub, user) values ('host', 'one', 1), ('host', 'one' || char(0), 1)";
+        a_file_of(&world, &["0001_messaging.sql", "0002_summaries_jobs_subjects.sql"], rows).await;
+        let store = world.open(world.config()).await;
+        let alice = store.users(&[ALICE.id()]).await.unwrap().pop().unwrap();
+        assert_eq!((alice.name.as_str(), &alice.username, &alice.avatar_url), ("Ada", &None, &None));
+        assert_eq!(alice.email.as_deref(), Some("a@b"));
+        let bob = store.users(&[BOB.id()]).await.unwrap().pop().unwrap();
+        assert_eq!((bob.name.as_str(), bob.avatar_url.as_deref()), ("bob", Some("https://b/")));
+        let spring = store.contexts(&[campaign("1")]).await.unwrap().pop().unwrap();
+        assert_eq!((spring.title.as_str(), spring.state.as_deref()), ("Spring", Some("open")));
+        for (sub, user) in [("one", Some(ALICE.id())), ("one\u{0}", None)] {
+            let subject = Subject { issuer: "host".to_owned(), sub: sub.to_owned() };
+            let found = store.user_by_subject(&subject).await.unwrap();
+            assert_eq!(found.map(|user| user.id), user);
+        }
+        for kind in [RecordKind::User, RecordKind::Context] {
+            let copied = store.records(kind, None).await.unwrap();
+            assert!(!copied.records.is_empty());
+            assert!(!format!("{copied:?}").contains("\\0"), "{copied:?}");
         }
         store.close().await;
     });

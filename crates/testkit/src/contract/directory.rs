@@ -207,6 +207,13 @@ pub async fn subjects_lead_to_their_user(fixture: &Fixture) {
     assert!(fewer.is_ok(), "one named twice is one");
     assert_eq!((find(&firebase).await, find(&hidden).await), (None, None), "replaced");
     assert_eq!(find(&other).await, Some(ERIN.id()));
+    // What changes nothing of the user changes nothing of their subjects.
+    for subjects in [Vec::new(), vec![firebase.clone()]] {
+        let below = said(ERIN, "Erin by a token");
+        let kept = directory.put_user(below, Some(subjects)).await.expect("the store works");
+        assert_eq!(kept.name, "Erin");
+        assert_eq!((find(&other).await, find(&firebase).await), (Some(ERIN.id()), None), "not superseded");
+    }
     directory.put_user(told(ERIN, "Erin"), Some(Vec::new())).await.expect("the store works");
     assert_eq!(find(&other).await, None, "an empty list takes all");
 }

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -9,6 +10,9 @@ use super::super::connection::wake;
 use super::{Driver, Heartbeat, Leaving};
 use crate::Reason;
 use crate::engine::Protocol;
+
+/// How long after a pause in reading a pong may come.
+const PAUSE_GRACE: Duration = Duration::from_secs(1);
 
 impl<P: Protocol> Driver<P> {
     /// Does what the clock says.
@@ -18,6 +22,10 @@ impl<P: Protocol> Driver<P> {
             return true;
         }
         if let Some(leaving) = &mut self.leaving {
+            if leaving.finishing {
+                // Its end is a matter of `finish`, which leaves time to write the answers.
+                return false;
+            }
             leaving.late = now >= leaving.by;
             return leaving.late && self.socket.take().is_some();
         }
@@ -25,21 +33,58 @@ impl<P: Protocol> Driver<P> {
             self.connection.close(Reason::ConnectTimeout);
             return true;
         }
+        if let Some(reason) = self.overdue(now) {
+            self.connection.close(reason);
+            return true;
+        }
         match self.heartbeat {
-            Heartbeat::PingAt(at) if now >= at => self.ping(at),
-            // Its answer may wait behind the messages that there is no room for.
-            Heartbeat::PongBy(by) if now >= by && self.keeps_waiting() => {
-                self.expect_pong(now + self.engine.config.ping_timeout);
+            Heartbeat::PingAt(at) if now >= at => {
+                self.has_paused = false;
+                self.ping(at);
             }
-            Heartbeat::PongBy(by) if now >= by => self.connection.close(Reason::PingTimeout),
+            // Its answer may wait behind what the server is not ready for. Stock clients give a server up that sends no
+            // ping for too long, so another one goes out.
+            Heartbeat::PongBy(by) if now >= by && self.keeps_waiting() => self.ping(now),
+            Heartbeat::PongBy(by) if now >= by => match self.meter.paused_until() {
+                // It waits because of what the client itself has sent: that is a matter of one pause.
+                Some(until) if !std::mem::replace(&mut self.has_paused, true) => {
+                    self.expect_pong(until + PAUSE_GRACE);
+                }
+                _ => self.connection.close(Reason::PingTimeout),
+            },
             Heartbeat::PingAt(_) | Heartbeat::PongBy(_) => return false,
         }
         true
     }
 
-    /// Whether what the client sends is not read for the moment.
+    /// Why the client of a large message has used up the time that it had, if it has.
+    fn overdue(&mut self, now: Instant) -> Option<Reason> {
+        let has_room = self.has_room();
+        let Some(socket) = self.socket.as_mut().filter(|socket| socket.is_large()) else {
+            self.stopped = None;
+            return None;
+        };
+        if !self.established {
+            // It was begun before the client was let out, or will be refused as soon as it is read on.
+            return Some(Reason::TooLarge);
+        }
+        if !has_room {
+            self.stopped.get_or_insert(now);
+            return None;
+        }
+        if let Some(since) = self.stopped.take() {
+            socket.excuse(now.saturating_duration_since(since));
+        }
+        socket.due().filter(|(by, _)| now >= *by).map(|(_, reason)| reason)
+    }
+
+    /// Whether what the client sends is not read because the server has no room for it.
     fn keeps_waiting(&self) -> bool {
-        !self.has_room() || self.socket.as_ref().is_some_and(|socket| socket.waits_for_share())
+        !self.inbox_has_room()
+            || match &self.socket {
+                Some(socket) => socket.waits_for_share(),
+                None => self.connection.lock().keeps_post_waiting(),
+            }
     }
 
     fn ping(&mut self, at: Instant) {
@@ -72,6 +117,8 @@ impl<P: Protocol> Driver<P> {
                 self.establish_by.map_or(*at, |by| by.min(*at))
             }
         };
+        let due = self.socket.as_ref().filter(|_| self.leaving.is_none() && self.stopped.is_none());
+        let next = due.and_then(|socket| socket.due()).map_or(next, |(by, _)| by.min(next));
         let next = self.hold.map_or(next, |until| until.min(next));
         let next = self.meter.paused_until().map_or(next, |until| until.min(next));
         if next < self.sleep.deadline() || self.sleep.is_elapsed() {

@@ -10,8 +10,6 @@ use crate::Reason;
 /// The cost of what carries no event: control frames, heartbeats, requests to enter and to leave a namespace, and a
 /// polling client's request as such. Clients make few of these, and each costs the server as much as many events.
 pub(crate) const CHATTER: u32 = 16;
-/// The cost of a part of a large message, or of one in many fragments, besides its bytes.
-pub(super) const PART: u32 = 4;
 /// So many bytes cost as much as an event.
 const BYTES_PER_UNIT: usize = 4096;
 /// Once the credit is used up, reading goes on when it has grown for so long: not for every single packet.
@@ -79,27 +77,38 @@ impl Meter {
     /// # Errors
     /// The reason for which the connection is to be closed.
     pub(super) fn charge(&mut self, units: u32, bytes: usize, config: &Config) -> Result<(), Reason> {
+        // Nobody has anything to say before being let in.
+        self.subtract(if self.is_trusted { units } else { units.max(CHATTER) }, bytes, config)
+    }
+
+    /// A part of something has been received, `wakes` times: its bytes cost what they cost in the end, however it is cut.
+    ///
+    /// # Errors
+    /// As [`charge`](Self::charge).
+    pub(super) fn charge_part(&mut self, wakes: u32, bytes: usize, config: &Config) -> Result<(), Reason> {
+        self.subtract(wakes, bytes, config)
+    }
+
+    fn subtract(&mut self, units: u32, bytes: usize, config: &Config) -> Result<(), Reason> {
         self.bytes += bytes;
         let for_bytes = self.bytes / BYTES_PER_UNIT;
         self.bytes %= BYTES_PER_UNIT;
-        // Nobody has anything to say before being let in.
-        let units = if self.is_trusted { units } else { units.max(CHATTER) };
         self.credit -= i64::from(units) + i64::try_from(for_bytes).unwrap_or(i64::MAX / 2);
-        if self.credit > 0 { Ok(()) } else { self.overdraw(config) }
+        if self.credit >= 0 { Ok(()) } else { self.overdraw(config) }
     }
 
     #[cold]
     fn overdraw(&mut self, config: &Config) -> Result<(), Reason> {
-        if !self.is_trusted {
-            return Err(flooded());
-        }
         if config.burst_refill.is_zero() {
             self.credit = config.burst.into();
             return Ok(());
         }
+        if !self.is_trusted {
+            return Err(flooded());
+        }
         let now = Instant::now();
         self.refill(now, config);
-        if self.credit > 0 {
+        if self.credit >= 0 {
             return Ok(());
         }
         let since = *self.flooding_since.get_or_insert(now);
@@ -152,22 +161,23 @@ mod tests {
     async fn a_burst_passes_and_a_flood_waits_for_what_it_costs() {
         let config = config();
         let mut meter = Meter::new(&config, true, Instant::now());
-        for _ in 0..99 {
+        for _ in 0..100 {
             meter.charge(1, 0, &config).unwrap();
         }
         assert!(!meter.is_paused());
-        meter.charge(11, 0, &config).unwrap();
+        meter.charge(10, 0, &config).unwrap();
         // Ten more than there were, at ten a second; and a little for the next ones.
         assert_eq!(meter.paused_until().unwrap() - Instant::now(), Duration::from_millis(1250));
         tokio::time::advance(Duration::from_millis(1249)).await;
         assert!(!meter.tick(Instant::now(), &config) && meter.is_paused());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(meter.tick(Instant::now(), &config) && !meter.is_paused());
-        meter.charge(1, 0, &config).unwrap();
+        // What grows in the time of the pause beyond the debt: 250 ms, at ten a second.
+        meter.charge(2, 0, &config).unwrap();
         assert!(!meter.is_paused());
         meter.charge(1, 0, &config).unwrap();
         assert!(meter.is_paused());
-        // However long nothing comes, a burst is the most that may come at once.
+        // However long nothing comes, a burst is the most that may come at once; one is still owed.
         tokio::time::advance(Duration::from_hours(1)).await;
         meter.tick(Instant::now(), &config);
         meter.rest();
@@ -181,7 +191,7 @@ mod tests {
     async fn bytes_cost_something_too() {
         let config = config();
         let mut meter = Meter::new(&config, true, Instant::now());
-        meter.charge(0, BYTES_PER_UNIT * 99, &config).unwrap();
+        meter.charge(0, BYTES_PER_UNIT * 100, &config).unwrap();
         meter.charge(0, BYTES_PER_UNIT - 1, &config).unwrap();
         assert!(!meter.is_paused());
         meter.charge(0, 1, &config).unwrap();
@@ -220,20 +230,37 @@ mod tests {
         let mut meter = Meter::new(&config, false, Instant::now());
         meter.charge(32, 0, &config).unwrap();
         meter.trust(&config);
-        meter.charge(99, 0, &config).unwrap();
+        meter.charge(100, 0, &config).unwrap();
         // It is trusted once: leaving and entering again brings nothing.
         meter.trust(&config);
         meter.charge(1, 0, &config).unwrap();
         assert!(meter.is_paused());
     }
 
+    /// However slowly it comes.
+    #[tokio::test(start_paused = true)]
+    async fn a_part_costs_no_more_than_its_bytes_and_its_wakes() {
+        let config = config();
+        let mut meter = Meter::new(&config, false, Instant::now());
+        for _ in 0..17 {
+            meter.charge_part(1, 10, &config).unwrap();
+        }
+        meter.charge(1, 10, &config).unwrap();
+        assert_eq!(meter.charge(1, 0, &config), Err(Reason::Flood));
+        let mut meter = Meter::new(&config, true, Instant::now());
+        meter.charge_part(0, BYTES_PER_UNIT * 100, &config).unwrap();
+        assert!(!meter.is_paused());
+    }
+
     #[tokio::test(start_paused = true)]
     async fn without_a_rate_there_is_no_limit() {
         let config = Config { burst_refill: Duration::ZERO, ..config() };
-        let mut meter = Meter::new(&config, true, Instant::now());
-        for _ in 0..10_000 {
-            meter.charge(CHATTER, 10_000, &config).unwrap();
-            assert!(!meter.is_paused());
+        for is_trusted in [false, true] {
+            let mut meter = Meter::new(&config, is_trusted, Instant::now());
+            for _ in 0..10_000 {
+                meter.charge(CHATTER, 10_000, &config).unwrap();
+                assert!(!meter.is_paused());
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The one task of a session: reads, handles, writes, keeps time, takes leave.
 
 mod clock;
+mod leaving;
 mod meter;
 mod overlap;
 mod traffic;
@@ -13,6 +14,7 @@ use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use self::leaving::Leaving;
 use self::meter::Meter;
 use self::overlap::Overlap;
 use super::connection::wake;
@@ -49,15 +51,18 @@ pub(crate) struct Driver<P: Protocol> {
     hold: Option<Instant>,
     sleep: Pin<Box<Sleep>>,
     heartbeat: Heartbeat,
+    /// The answer to the last ping has been given more time because reading had paused.
+    has_paused: bool,
+    /// A part of something has come, and its end has not.
+    is_midway: bool,
     meter: Meter,
     established: bool,
     establish_by: Option<Instant>,
+    /// Since when a large message has not been read on, for want of room in the inbox or of credit.
+    stopped: Option<Instant>,
     leaving: Option<Leaving>,
     _place: Place,
 }
-
-/// How many bytes of frames a client may send while it is taken leave of; then its connection is dropped.
-const LEAVING_BYTES_MAX: usize = 32 * 1024;
 
 /// What waits to be handled.
 struct Received<J> {
@@ -74,20 +79,6 @@ type Running<S> = Pin<Box<dyn Future<Output = Option<S>> + Send>>;
 enum Heartbeat {
     PingAt(Instant),
     PongBy(Instant),
-}
-
-/// How the task ends: what was received is handled, what was queued is sent, both sides take leave.
-struct Leaving {
-    reason: Reason,
-    by: Instant,
-    late: bool,
-    /// What was begun is still to be answered.
-    finishing: bool,
-    /// How much more is read past what the client still sends.
-    patience: usize,
-    closed: bool,
-    close_pushed: bool,
-    shut_down: bool,
 }
 
 /// Nothing in it is pinned in place.
@@ -123,9 +114,12 @@ impl<P: Protocol> Driver<P> {
             hold: None,
             sleep: Box::pin(sleep_until(establish_by.map_or(ping_at, |by| by.min(ping_at)))),
             heartbeat: Heartbeat::PingAt(ping_at),
+            has_paused: false,
+            is_midway: false,
             meter,
             established,
             establish_by,
+            stopped: None,
             leaving: None,
             _place: place,
         }
@@ -179,45 +173,12 @@ impl<P: Protocol> Driver<P> {
         if let Some(socket) = &mut self.socket {
             socket.set_max_payload(config.payload_limit(established));
         }
-    }
-
-    fn begin_leaving(&mut self, reason: Reason) {
-        let config = &self.engine.config;
-        let by =
-            Instant::now() + if reason.finishes() { config.finish_timeout } else { config.close_timeout };
-        self.leaving = Some(Leaving {
-            reason,
-            by,
-            late: false,
-            finishing: reason.finishes(),
-            patience: if reason == Reason::Flood { 0 } else { LEAVING_BYTES_MAX },
-            closed: false,
-            close_pushed: false,
-            shut_down: false,
-        });
-        self.engine.protocol.ending(&mut self.receiver);
-        if reason.is_servers_choice() {
-            self.inbox.clear();
-            self.overlap.next_waits = false;
-            self.inbox_bytes = 0;
+        let mut state = self.connection.lock();
+        let is_large = state.polling.as_mut().is_some_and(|polling| polling.large.is_some());
+        drop(state);
+        if is_large && !established {
+            self.connection.close(Reason::TooLarge);
         }
-        if reason == Reason::Slow {
-            self.batch.clear();
-        }
-        if self.connection.lock().polling.is_none() || !reason.takes_leave() {
-            self.engine.forget(self.connection.id());
-        }
-        if reason == Reason::TooLarge
-            && let Some(count) = self.engine.too_large.happened()
-        {
-            let limit = self.engine.config.payload_limit(self.established);
-            tracing::warn!(
-                count,
-                limit,
-                "a client has sent a message of more bytes than the limit, and is closed"
-            );
-        }
-        tracing::debug!(%reason, "closing a session");
     }
 
     /// Drives what is being handled, and begins what is next.
@@ -265,29 +226,6 @@ impl<P: Protocol> Driver<P> {
         }
     }
 
-    /// Whether what was begun has been answered, or there was no more time for it, or nobody is left to hear it: then the
-    /// connection closes.
-    fn finish(&mut self) -> bool {
-        let Some(leaving) = &mut self.leaving else { return false };
-        if !leaving.finishing {
-            return false;
-        }
-        let now = Instant::now();
-        let mut state = self.connection.lock();
-        let is_answered = self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
-        let is_gone = self.socket.is_none() && state.polling.is_none();
-        if state.finishing && !is_answered && !is_gone && now < leaving.by {
-            return false;
-        }
-        leaving.finishing = false;
-        leaving.by = now + self.engine.config.close_timeout;
-        state.finishing = false;
-        let poller = state.polling.as_mut().and_then(|polling| polling.poll.wake());
-        drop(state);
-        wake(poller);
-        true
-    }
-
     fn next_job(&mut self) -> Option<(P::Job, Option<Share>)> {
         if let Some(job) = self.urgent.take() {
             return Some((job, None));
@@ -298,27 +236,13 @@ impl<P: Protocol> Driver<P> {
         Some((job, share))
     }
 
-    fn is_done(&self) -> bool {
-        let Some(leaving) = &self.leaving else { return false };
-        if !leaving.closed || self.socket.is_some() {
-            return false;
-        }
-        let state = self.connection.lock();
-        match &state.polling {
-            Some(polling) => polling.left || !leaving.reason.takes_leave() || Instant::now() >= leaving.by,
-            None => true,
-        }
-    }
-
     /// Whether there is nothing to do until somebody wakes the task.
     fn rests(&mut self, cx: &Context<'_>) -> bool {
         let (has_room, leaving) = (self.has_room(), self.leaving.is_some());
         let closed = self.leaving.as_ref().is_some_and(|leaving| leaving.closed);
         let finishing = self.leaving.as_ref().is_some_and(|leaving| leaving.finishing);
         let mut state = self.connection.lock();
-        let answered =
-            finishing && self.running.is_none() && self.overlap.is_empty() && !self.connection.owes(&state);
-        let news = answered
+        let news = (finishing && self.has_answered(&state))
             || (state.nudged && self.urgent.is_none())
             || (state.ending.is_some() && !leaving)
             || match &state.polling {
@@ -379,6 +303,8 @@ impl<P: Protocol> Future for Driver<P> {
 impl<P: Protocol> Drop for Driver<P> {
     fn drop(&mut self) {
         self.engine.forget(self.connection.id());
+        // Nothing more will be answered, even if the task has panicked.
+        self.connection.lock().finishing = false;
         // Says nothing new unless the task is dropped or has panicked.
         self.connection.close(Reason::TransportError);
     }

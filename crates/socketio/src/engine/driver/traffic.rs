@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::super::connection::wake;
 use super::super::outbox::shrink;
 use super::super::websocket::Incoming;
-use super::meter::{CHATTER, PART};
+use super::meter::CHATTER;
 use super::{Driver, Heartbeat, Leaving, Received};
 use crate::Reason;
 use crate::codec::engine::Packet;
@@ -24,13 +24,15 @@ const STANDS_ALONE_FOR: Duration = Duration::from_millis(5);
 const READS_PER_ROUND: usize = 64;
 
 impl<P: Protocol> Driver<P> {
+    /// Whether more is read.
     pub(super) fn has_room(&self) -> bool {
+        self.leaving.is_none() && !self.meter.is_paused() && self.inbox_has_room()
+    }
+
+    pub(super) fn inbox_has_room(&self) -> bool {
         let config = &self.engine.config;
         let bytes = if self.established { config.inbox_bytes } else { config.max_payload_unestablished };
-        self.leaving.is_none()
-            && !self.meter.is_paused()
-            && (self.inbox.is_empty()
-                || (self.inbox.len() < config.inbox_messages && self.inbox_bytes < bytes))
+        self.inbox.is_empty() || (self.inbox.len() < config.inbox_messages && self.inbox_bytes < bytes)
     }
 
     /// Receives as long as the inbox has room. `dry`: the socket has nothing more, and will wake the task.
@@ -69,13 +71,16 @@ impl<P: Protocol> Driver<P> {
         progress
     }
 
-    /// The socket has nothing more. What came without making up a packet costs as much as one.
+    /// The socket has nothing more. What came without making up a packet costs a unit besides its bytes.
     fn awaits_more(&mut self, bytes: usize) -> bool {
-        self.meter.rest();
         if bytes == 0 {
+            if !self.is_midway {
+                self.meter.rest();
+            }
             return false;
         }
-        if let Err(reason) = self.meter.charge(1, bytes, &self.engine.config) {
+        self.is_midway = true;
+        if let Err(reason) = self.meter.charge_part(1, bytes, &self.engine.config) {
             self.connection.close(reason);
         }
         true
@@ -97,6 +102,7 @@ impl<P: Protocol> Driver<P> {
 
     /// Receives something that `bytes` had to be read for, as far as they are known.
     fn receive(&mut self, received: Incoming, bytes: usize) -> Result<(), Reason> {
+        self.is_midway = matches!(received, Incoming::Part);
         let message = match received {
             Incoming::Packet(Packet::Text(text)) => Message::Text(text),
             Incoming::Packet(Packet::Binary(bytes)) => Message::Binary(bytes),
@@ -107,7 +113,7 @@ impl<P: Protocol> Driver<P> {
             Incoming::Control | Incoming::Request => {
                 return self.meter.charge(CHATTER, bytes, &self.engine.config);
             }
-            Incoming::Part => return self.meter.charge(PART, bytes, &self.engine.config),
+            Incoming::Part => return self.meter.charge_part(0, bytes, &self.engine.config),
         };
         let weight = message.size();
         let share = self.take_share();
