@@ -1,11 +1,13 @@
 // A planned restart under stock clients with their default settings: what was begun is acked, all are back in time, and
-// nothing is lost or doubled.
+// nothing that was acked is lost or doubled.
 
 import { Client, assert, campaign, rest, run, step, talkTo, within, world } from "./lib.mjs";
 import { Served, tidings } from "./served.mjs";
 
 /** So soon after the signal everybody is back, in milliseconds. */
 const BACK_WITHIN = 15_000;
+/** The server's patience with what it has begun for a client that it closes, in milliseconds. */
+const FINISH_TIMEOUT = 5_000;
 const SENDS = 10;
 const TRANSPORTS = [["websocket"], ["polling"], ["polling", "websocket"]];
 
@@ -46,7 +48,7 @@ async function stored({ threadId }) {
   return answer.body.map(({ content }) => content).sort();
 }
 
-step("everybody is back within 15 s, and what was stored was acked", async () => {
+step("everybody is back within 15 s, and what was acked is stored once", async () => {
   const clients = [];
   for (let at = 0; at < 15; at += 1) {
     for (const transports of TRANSPORTS) clients.push(await seated(at % 2 === 0 ? alice : bob, transports));
@@ -67,14 +69,19 @@ step("everybody is back within 15 s, and what was stored was acked", async () =>
     await client.next("connected");
     return performance.now() - signal;
   });
-  await server.restart();
+  await server.down();
+  const stopped = performance.now() - signal;
+  await server.up();
   const lasted = await Promise.all(back);
   assert.ok(Math.max(...lasted) < BACK_WITHIN, `the last one was back after ${Math.max(...lasted)} ms`);
   await within(Promise.all(asked.flat()), "every send is settled");
   for (const client of clients) {
     const there = await stored(client);
     const seen = `${client.transports} stored ${there}; acked ${client.acked.sort()}`;
-    assert.deepEqual(client.acked, there, seen);
+    for (const content of client.acked) assert.equal(there.filter((one) => one === content).length, 1, seen);
+    assert.equal(new Set(there).size, there.length, seen);
+    // The server waits so long for the acks of what it has begun.
+    if (stopped < FINISH_TIMEOUT) assert.deepEqual(client.acked, there, seen);
   }
   for (const client of clients) {
     const ack = await client.ask("sendMessage", { threadId: client.threadId, content: "and on we go" });

@@ -6,8 +6,9 @@ use std::ffi::{OsStr, OsString};
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use crate::binary::tidings;
 use crate::shell::Pasted;
@@ -164,10 +165,30 @@ impl Shell {
     }
 }
 
-/// A port that is free at this moment.
+/// A port that is free at this moment, and stays so: the system gives none of these to clients or to those who ask for
+/// any port, each process begins somewhere else, and a process is given each once.
 ///
 /// # Errors
 /// There is none.
 pub fn free_port() -> anyhow::Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let given = std::fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap_or_default();
+    // Where the system does not say: below the ranges that are usual.
+    let end: u32 = given.split_whitespace().next().and_then(|first| first.parse().ok()).unwrap_or(32_768);
+    let ports =
+        end.checked_sub(FIRST_PORT).filter(|ports| *ports > 0).context("no port is left for tests")?;
+    let begin = std::process::id().wrapping_mul(PORTS_APART);
+    for _ in 0..ports {
+        let offset = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % ports;
+        let port = u16::try_from(FIRST_PORT + offset)?;
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return Ok(port);
+        }
+    }
+    bail!("every port is taken");
 }
+
+/// The first port that tests use.
+const FIRST_PORT: u32 = 10_000;
+/// How far apart the ports of processes are that begin one after the other.
+const PORTS_APART: u32 = 64;

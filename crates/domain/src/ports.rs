@@ -293,6 +293,15 @@ pub trait Limiter: Send + Sync + fmt::Debug + 'static {
     /// [`TooMany`] when nothing is left; nothing was taken then.
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany>;
 
+    /// As [`take`](Self::take), where too little is no refusal: the caller waits, or goes on without. A limiter that
+    /// counts refusals does not count this one. By default the same as `take`.
+    ///
+    /// # Errors
+    /// As [`take`](Self::take).
+    fn try_take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
+        self.take(budget)
+    }
+
     /// Gives back one that was taken from a budget, which has turned out to be for something else. Nothing by default.
     fn give_back(&self, budget: Budget<'_>) {
         let _ = budget;

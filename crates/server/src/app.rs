@@ -13,6 +13,7 @@ use tidings_system::SystemClock;
 use tidings_transport_http::{InFlight, router_within};
 use tidings_transport_ws::{DialectService, Hub};
 use tokio::net::TcpListener;
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -24,13 +25,14 @@ use crate::front::{Front, Proxies, allowing};
 use crate::health::{self, Draining, LastAnswer, Readiness};
 use crate::metrics::{Metrics, MetricsPort, Page};
 use crate::notices::{Runner, ToLog};
+use crate::output::Output;
 use crate::rates::Rates;
 use crate::repeats;
 use crate::store::{self, Store};
 use crate::supervisor::Supervisor;
 
-/// How many sockets are closed at once in a shutdown, and how long the next ones wait.
-const DRAIN_SLICE: usize = 500;
+/// How many sockets are closed at once in a shutdown, at least, and how long the next ones wait.
+const DRAIN_SLICE_MIN: usize = 500;
 const DRAIN_PAUSE: Duration = Duration::from_millis(200);
 
 /// Tasks that outlive the connections, and what ends them.
@@ -53,18 +55,28 @@ pub(crate) struct App {
     settings: accept::Settings,
     draining: Draining,
     drain: Duration,
-    /// Of connections, each WebSocket included.
+    /// Of Socket.IO sessions, by whatever transport.
+    sessions: TaskTracker,
+    /// Of HTTP connections, polling ones included.
     connections: TaskTracker,
     background: Background,
-    /// No more connections are accepted, and nothing new is begun.
+    /// The server goes down: no notices are sent, and nothing that ends begins again.
     stop: CancellationToken,
+    /// No more connections are accepted, and those that are there end after the request that they are at. Only after
+    /// the sessions have ended: a polling client fetches its last answers by further requests.
+    unlisten: CancellationToken,
 }
 
 impl App {
     /// Builds it and starts what works in the background. `metrics`: what everything is counted by, if it is told.
-    pub(crate) async fn build(config: &Config, metrics: Option<Metrics>) -> anyhow::Result<Self> {
+    /// `log`: where notices are written.
+    pub(crate) async fn build(
+        config: &Config,
+        metrics: Option<Metrics>,
+        log: &Output,
+    ) -> anyhow::Result<Self> {
         let background = Background::default();
-        let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
+        let (sessions, stop) = (TaskTracker::new(), CancellationToken::new());
         let supervisor = Supervisor::new(background.tasks.clone(), stop.clone());
         let (hub, hub_task) = Hub::new(config.hub());
         let store = Store::open(config, Arc::new(hub.clone()), &background.tasks).await?;
@@ -91,7 +103,7 @@ impl App {
         });
 
         let verifier = verifier(config, &secret, &store, &background)?;
-        let sockets = sockets(config, &hub, &messaging, &verifier, &connections);
+        let sockets = sockets(config, &hub, &messaging, &verifier, &sessions);
         background.tasks.spawn(repeats::tell(background.stop.clone()));
         let draining = Draining::default();
         let readiness = Readiness {
@@ -113,7 +125,8 @@ impl App {
             supervisor.keep("metrics", move || metrics.clone().upkeep(stop.clone()));
         }
         if let Some(after) = config.notices.after {
-            let runner = Runner { messaging: messaging.clone(), attendance: hub, delivery: ToLog, after };
+            let runner =
+                Runner { messaging: messaging.clone(), attendance: hub, delivery: ToLog(log.clone()), after };
             let stop = stop.clone();
             supervisor.keep("notices", move || runner.clone().run(stop.clone()));
         }
@@ -132,9 +145,11 @@ impl App {
             settings,
             draining,
             drain,
-            connections,
+            sessions,
+            connections: TaskTracker::new(),
             background,
             stop,
+            unlisten: CancellationToken::new(),
         })
     }
 
@@ -152,7 +167,7 @@ impl App {
 
     fn accept(&self, listener: TcpListener, answer: impl accept::Answer) {
         let (settings, connections) = (self.settings.clone(), self.connections.clone());
-        let accepting = accept::accept(listener, settings, answer, connections, self.stop.clone());
+        let accepting = accept::accept(listener, settings, answer, connections, self.unlisten.clone());
         self.supervisor.rely_on("the accept loop", accepting);
     }
 
@@ -161,16 +176,26 @@ impl App {
         self.supervisor.falls().await
     }
 
-    /// Takes it down in order: nobody new; those who are here finish what they are at, then go; then the store, then
-    /// the hub.
+    /// Takes it down in order: no new sessions; those that are there finish what they have begun, then end; then the
+    /// HTTP connections, the store, and the hub. Clients have `limits.drain` in all.
     pub(crate) async fn shut_down(self) {
-        tracing::info!(connections = self.sockets.connections(), "draining");
+        let (began, sockets) = (Instant::now(), self.sockets.connections());
+        tracing::info!(connections = sockets, "draining");
         self.draining.begin();
         self.stop.cancel();
-        self.sockets.shutdown(DRAIN_SLICE, DRAIN_PAUSE).await;
+        self.sessions.close();
+        let sessions_end = async {
+            self.sockets.shutdown(drain_slice(sockets, self.drain), DRAIN_PAUSE).await;
+            self.sessions.wait().await;
+        };
+        // The rest of the time is for the requests that are being answered.
+        timeout_at(began + self.drain * 3 / 4, sessions_end).await.ok();
+        self.unlisten.cancel();
         self.connections.close();
-        if tokio::time::timeout(self.drain, self.connections.wait()).await.is_err() {
-            tracing::warn!(left = self.connections.len(), "some connections did not end in time");
+        let all_end = async { tokio::join!(self.sessions.wait(), self.connections.wait()) };
+        if timeout_at(began + self.drain, all_end).await.is_err() {
+            let left = self.sessions.len() + self.connections.len();
+            tracing::warn!(left, "some connections did not end in time");
         }
         self.store.close().await;
         self.background.stop.cancel();
@@ -178,6 +203,12 @@ impl App {
         self.background.tasks.wait().await;
         tracing::info!("stopped");
     }
+}
+
+/// How many sockets are closed at once, so that half of the time is enough to close them all.
+fn drain_slice(sockets: usize, drain: Duration) -> usize {
+    let slices = (drain / 2).as_millis() / DRAIN_PAUSE.as_millis();
+    sockets.div_ceil(usize::try_from(slices).unwrap_or(usize::MAX).max(1)).max(DRAIN_SLICE_MIN)
 }
 
 fn messaging(
@@ -222,14 +253,14 @@ fn sockets(
     hub: &Hub,
     messaging: &Messaging,
     verifier: &Arc<dyn TokenVerifier>,
-    connections: &TaskTracker,
+    sessions: &TaskTracker,
 ) -> SocketIo<DialectService> {
     let (origins, dialects) = (config.origins().checker(), config.dialects.served.clone());
     let service =
         DialectService::new(hub.clone(), messaging.clone(), Arc::clone(verifier), origins, dialects);
     let mut limits = config.limits.sockets();
     config.rates.limit(&mut limits);
-    SocketIo::new(service, limits, connections.clone())
+    SocketIo::new(service, limits, sessions.clone())
 }
 
 /// The dialects, for pages of the allowed origins too; and the host API, for programs alone.

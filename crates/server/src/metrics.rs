@@ -96,6 +96,19 @@ fn describe() {
     );
     describe_histogram!("tidings_store_batch_size", "Writes that the store took into one transaction");
     describe_counter!("tidings_rate_limited_total", "What was refused because a budget was used up");
+    describe_counter!(
+        "tidings_budget_waits_total",
+        "New sockets and sessions that had to wait for their budget"
+    );
+    describe_counter!(
+        "tidings_sockets_paused_total",
+        "Pauses in reading sockets that sent more packets than they may"
+    );
+    describe_counter!("tidings_sockets_flooded_total", "Sockets closed for the number of their packets");
+    describe_counter!(
+        "tidings_answers_delayed_total",
+        "Answers held back because the address had used up its preflights"
+    );
     describe_counter!("tidings_log_lines_lost_total", "Lines of the log that could not be written");
     describe_counter!("tidings_tasks_restarted_total", "Tasks of the server that panicked and began again");
     describe_counter!(

@@ -24,6 +24,9 @@ pub(crate) struct Output {
     lost: Arc<AtomicU64>,
 }
 
+/// Under which name the log says that lines of it were lost: a warning that is never left out.
+pub(crate) const LOST: &str = "tidings::lost";
+
 #[derive(Debug)]
 enum Item {
     Line(Vec<u8>),
@@ -56,13 +59,12 @@ impl Output {
         self.lost.load(Ordering::Relaxed)
     }
 
-    /// Waits until what was handed over is written, or lost; not longer than [`FLUSH_MAX`].
-    pub(crate) fn flush(&self) {
+    /// Waits until what was handed over is written, or lost; not longer than [`FLUSH_MAX`]. Says whether it came to
+    /// that. Blocks the thread.
+    pub(crate) fn flush(&self) -> bool {
         let (done, flushed) = sync_channel(1);
-        if self.lines.try_send(Item::Flush(done)).is_ok() {
-            // A reader that reads nothing is not waited for.
-            flushed.recv_timeout(FLUSH_MAX).ok();
-        }
+        // A reader that reads nothing is not waited for.
+        self.lines.try_send(Item::Flush(done)).is_ok() && flushed.recv_timeout(FLUSH_MAX).is_ok()
     }
 }
 
@@ -133,7 +135,7 @@ impl<W: Write> Writer<W> {
         if self.is_torn || lost == self.reported {
             return;
         }
-        tracing::warn!(lost = lost - self.reported, "lines of this log were lost: it could not be written");
+        tracing::warn!(target: LOST, lost = lost - self.reported, "lines of this log were lost: it could not be written");
         self.reported = lost;
     }
 }

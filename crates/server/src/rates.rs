@@ -79,12 +79,29 @@ where
     C::Instant: Send + Sync + std::fmt::Debug,
 {
     fn take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
+        self.ask(budget, true)
+    }
+
+    fn try_take(&self, budget: Budget<'_>) -> Result<(), TooMany> {
+        self.ask(budget, false)
+    }
+
+    fn give_back(&self, budget: Budget<'_>) {
+        if let (Budget::Handshakes(address), Some(buckets)) = (budget, &self.handshakes) {
+            buckets.give_back(&block(address));
+        }
+    }
+}
+
+impl<C: Clock> Rates<C> {
+    /// Takes one of a budget. `counts`: whether it is a refusal when there is nothing left.
+    fn ask(&self, budget: Budget<'_>, counts: bool) -> Result<(), TooMany> {
         let of_user = |buckets: &Option<Buckets<UserId, C>>, user| match buckets {
-            Some(buckets) => buckets.take(user),
+            Some(buckets) => buckets.take(user, counts),
             None => Ok(()),
         };
         let of_address = |buckets: &Option<Buckets<IpAddr, C>>, address| match buckets {
-            Some(buckets) => buckets.take(&block(address)),
+            Some(buckets) => buckets.take(&block(address), counts),
             None => Ok(()),
         };
         match budget {
@@ -99,12 +116,6 @@ where
             Budget::Preflights(address) => of_address(&self.preflights, address),
             // A budget that this server does not know of yet has no limit here.
             _ => Ok(()),
-        }
-    }
-
-    fn give_back(&self, budget: Budget<'_>) {
-        if let (Budget::Handshakes(address), Some(buckets)) = (budget, &self.handshakes) {
-            buckets.give_back(&block(address));
         }
     }
 }
@@ -142,9 +153,11 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 }
 
 impl<K: Hash + Eq + Clone, C: Clock> Buckets<K, C> {
-    fn take(&self, key: &K) -> Result<(), TooMany> {
+    fn take(&self, key: &K, counts: bool) -> Result<(), TooMany> {
         self.store.check_key(key).map_err(|until| {
-            self.refused.increment(1);
+            if counts {
+                self.refused.increment(1);
+            }
             let wait = until.wait_time_from(self.clock.now());
             // Rounded up: who comes back then is let in.
             let millis = u64::try_from(wait.as_nanos().div_ceil(1_000_000)).unwrap_or(u64::MAX);
@@ -265,6 +278,21 @@ mod tests {
         assert!(rates.take(Budget::Sends(&alice)).is_err());
         // Budgets do not touch each other.
         assert_eq!(rates.take(Budget::Events(&alice)), Ok(()));
+    }
+
+    #[test]
+    fn only_refusals_are_counted() {
+        let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+        metrics::with_local_recorder(&recorder, || {
+            let clock = FakeRelativeClock::default();
+            let rates = rates(Some((1, 10)), &clock);
+            let alice = user("alice");
+            rates.try_take(Budget::Sends(&alice)).unwrap();
+            assert!((0..5).all(|_| rates.try_take(Budget::Sends(&alice)).is_err()));
+            assert!(rates.take(Budget::Sends(&alice)).is_err());
+        });
+        let text = recorder.handle().render();
+        assert!(text.contains("tidings_rate_limited_total{budget=\"sends\"} 1\n"), "{text}");
     }
 
     #[test]

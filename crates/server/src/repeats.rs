@@ -18,6 +18,8 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
+use crate::output::LOST;
+
 /// How long a cause is not written again.
 const INTERVAL: Duration = Duration::from_secs(10);
 /// How often there is a look at what has repeated.
@@ -30,7 +32,7 @@ const TEXT_CHARS_MAX: usize = 300;
 const TARGET: &str = "tidings::repeats";
 
 /// The fields that tell causes apart.
-const TELLING: [&str; 6] = ["method", "route", "status", "event", "issuer", "budget"];
+const TELLING: [&str; 7] = ["method", "route", "status", "event", "issuer", "budget", "user"];
 
 /// Of the whole process, as its log is.
 static REPEATS: LazyLock<Repeats> = LazyLock::new(Repeats::default);
@@ -92,7 +94,7 @@ impl<S: Subscriber> Layer<S> for Once {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let about = event.metadata();
         *about.level() > Level::WARN
-            || about.target() == TARGET
+            || [TARGET, LOST].contains(&about.target())
             || self.0.admit(&Line::of(event), Instant::now())
     }
 }
@@ -236,6 +238,23 @@ mod tests {
         });
         assert_eq!(lines.len(), 3, "{lines:?}");
         assert_eq!(later(repeats).iter().map(|(_, more)| *more).collect::<Vec<_>>(), [9, 9, 9]);
+    }
+
+    #[test]
+    fn each_user_is_a_cause_of_their_own() {
+        let (lines, _) = logged(|| {
+            for user in ["alice", "bob", "alice"] {
+                tracing::warn!(%user, "further sessions are refused");
+            }
+        });
+        assert_eq!(lines.len(), 2, "{lines:?}");
+    }
+
+    #[test]
+    fn every_count_of_lost_lines_is_written() {
+        let (lines, _) =
+            logged(|| (1..=3).for_each(|lost| tracing::warn!(target: LOST, lost, "lines were lost")));
+        assert_eq!(lines.len(), 3, "{lines:?}");
     }
 
     #[test]

@@ -34,7 +34,7 @@ pub(crate) async fn serve(config: Config, log: &Output) -> anyhow::Result<()> {
     }
     // Before anything that counts.
     let metrics = if config.metrics.enabled { Some(Metrics::install(log.clone())?) } else { None };
-    let app = App::build(&config, metrics).await?;
+    let app = App::build(&config, metrics, log).await?;
     if let Some(listener) = metrics_listener {
         tracing::info!(address = %listener.local_addr()?, "metrics are told");
         app.serve_metrics_on(listener);

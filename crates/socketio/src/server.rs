@@ -66,7 +66,8 @@ impl<S: Service> SocketIo<S> {
 
     /// Answers 503 to new connections from now on, and closes the present ones as
     /// [`close_all`](Self::close_all) does, with [`Reason::Shutdown`]. Their tasks end soon after; wait for
-    /// them with the task tracker.
+    /// them with the task tracker, and answer HTTP requests until then: polling clients fetch their last packets by
+    /// further requests.
     pub async fn shutdown(&self, slice: usize, pause: Duration) {
         self.0.shutdown(slice, pause).await;
     }

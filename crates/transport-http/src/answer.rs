@@ -218,7 +218,7 @@ impl Written {
 /// answered; the next ones have to wait.
 pub(crate) fn charge(messaging: &Messaging, actor: &Actor, requests: u32) {
     for _ in 0..requests {
-        if messaging.limiter().take(Budget::Requests(&actor.user)).is_err() {
+        if messaging.limiter().try_take(Budget::Requests(&actor.user)).is_err() {
             break;
         }
     }

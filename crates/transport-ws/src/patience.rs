@@ -16,24 +16,34 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 
 /// Takes one of a budget, waiting for it for a while if there is nothing left.
 pub(crate) async fn take(limiter: &dyn Limiter, budget: Budget<'_>) -> Result<(), TooMany> {
-    match limiter.take(budget) {
+    match limiter.try_take(budget) {
         Ok(()) => Ok(()),
         Err(many) => Box::pin(wait(limiter, budget, many)).await,
     }
 }
 
 async fn wait(limiter: &dyn Limiter, budget: Budget<'_>, mut many: TooMany) -> Result<(), TooMany> {
+    metrics::counter!("tidings_budget_waits_total", "budget" => name(budget)).increment(1);
     let until = Instant::now() + PATIENCE;
     loop {
         let again = Instant::now() + Duration::from_millis(many.retry_after_ms).max(ASK_EVERY);
         if again > until {
-            return Err(many);
+            // This one counts.
+            return limiter.take(budget);
         }
         sleep_until(again).await;
-        match limiter.take(budget) {
+        match limiter.try_take(budget) {
             Ok(()) => return Ok(()),
             Err(still) => many = still,
         }
+    }
+}
+
+const fn name(budget: Budget<'_>) -> &'static str {
+    match budget {
+        Budget::Handshakes(_) => "handshakes",
+        Budget::Sessions(_) => "sessions",
+        _ => "other",
     }
 }
 

@@ -294,7 +294,7 @@ impl Service for DialectService {
         let Some((inbound, sender)) = inbound.zip(self.messaging.remembered(&session.actor.user)) else {
             return Begun::Waits(event);
         };
-        if self.messaging.limiter().take(Budget::Events(&session.actor.user)).is_err() {
+        if self.messaging.limiter().try_take(Budget::Events(&session.actor.user)).is_err() {
             // It is refused in its turn, and what comes after it has to wait.
             return Begun::Waits(event);
         }

@@ -2,12 +2,12 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 
 /// How long a write or a read may block before a client looks whether it is to end.
 const LOOK_AROUND: Duration = Duration::from_millis(500);
@@ -30,24 +30,37 @@ pub(crate) struct Script {
     pub(crate) then: Vec<u8>,
 }
 
+/// What a flood has come to.
+#[derive(Debug, Default)]
+struct Progress {
+    /// How many bytes the server has taken of what is written over and over.
+    taken: AtomicUsize,
+    /// Why a client was disconnected last.
+    last_end: Mutex<Option<std::io::Error>>,
+}
+
 /// A flood; it ends when dropped.
 #[derive(Debug)]
 pub(crate) struct Flood {
     stop: Arc<AtomicBool>,
+    progress: Arc<Progress>,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Flood {
     /// So many clients; one that is disconnected comes back.
     pub(crate) fn begin(address: SocketAddr, clients: usize, script: Script) -> anyhow::Result<Self> {
-        let mut flood = Self { stop: Arc::new(AtomicBool::new(false)), clients: Vec::new() };
+        let (stop, progress) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let mut flood = Self { stop, progress, clients: Vec::new() };
         let script = Arc::new(Script { then: repeated(&script.then), ..script });
         for _ in 0..clients {
             let (stop, script) = (Arc::clone(&flood.stop), Arc::clone(&script));
+            let progress = Arc::clone(&flood.progress);
             let client = move || {
                 while !stop.load(Ordering::Relaxed) {
                     // Whatever the server does to it, it tries again.
-                    let _ended = run(address, &script, &stop);
+                    let ended = run(address, &script, &stop, &progress.taken);
+                    *progress.last_end.lock().unwrap_or_else(PoisonError::into_inner) = ended.err();
                     std::thread::park_timeout(AWAY);
                 }
             };
@@ -56,10 +69,24 @@ impl Flood {
         }
         Ok(flood)
     }
-}
 
-impl Drop for Flood {
-    fn drop(&mut self) {
+    /// Ends it.
+    ///
+    /// # Errors
+    /// It was none: the server has taken less than one piece from each client on the average.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        let clients = self.clients.len();
+        let last_end = self.progress.last_end.lock().unwrap_or_else(PoisonError::into_inner).take();
+        self.stop();
+        let taken = self.progress.taken.load(Ordering::Relaxed);
+        ensure!(
+            taken >= clients * CHUNK,
+            "{clients} clients got {taken} bytes through to the server; one was disconnected: {last_end:?}"
+        );
+        Ok(())
+    }
+
+    fn stop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
         for client in self.clients.drain(..) {
             let _panicked = client.join();
@@ -67,11 +94,17 @@ impl Drop for Flood {
     }
 }
 
+impl Drop for Flood {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
 fn repeated(unit: &[u8]) -> Vec<u8> {
     unit.repeat((CHUNK / unit.len().max(1)).max(1))
 }
 
-fn run(address: SocketAddr, script: &Script, stop: &AtomicBool) -> std::io::Result<()> {
+fn run(address: SocketAddr, script: &Script, stop: &AtomicBool, taken: &AtomicUsize) -> std::io::Result<()> {
     let mut stream = TcpStream::connect_timeout(&address, LOOK_AROUND)?;
     stream.set_write_timeout(Some(LOOK_AROUND))?;
     stream.set_read_timeout(Some(LOOK_AROUND))?;
@@ -86,9 +119,9 @@ fn run(address: SocketAddr, script: &Script, stop: &AtomicBool) -> std::io::Resu
     let then = String::from_utf8_lossy(&script.then);
     let then =
         if then.contains("{sid}") { then.replace("{sid}", &sid).into_bytes() } else { script.then.clone() };
-    write(&mut stream, &script.once, stop)?;
+    write(&mut stream, &script.once, stop, &AtomicUsize::new(0))?;
     while !stop.load(Ordering::Relaxed) {
-        write(&mut stream, &then, stop)?;
+        write(&mut stream, &then, stop, taken)?;
         stream.set_nonblocking(true)?;
         let heard = discard(&mut stream);
         stream.set_nonblocking(false)?;
@@ -115,10 +148,18 @@ fn answer(stream: &mut TcpStream, stop: &AtomicBool) -> std::io::Result<String> 
 }
 
 /// Writes all of it, for as long as the server takes; meanwhile answers pile up as far as the system lets them.
-fn write(stream: &mut TcpStream, mut bytes: &[u8], stop: &AtomicBool) -> std::io::Result<()> {
+fn write(
+    stream: &mut TcpStream,
+    mut bytes: &[u8],
+    stop: &AtomicBool,
+    taken: &AtomicUsize,
+) -> std::io::Result<()> {
     while !bytes.is_empty() && !stop.load(Ordering::Relaxed) {
         match stream.write(bytes) {
-            Ok(written) => bytes = bytes.get(written..).unwrap_or_default(),
+            Ok(written) => {
+                taken.fetch_add(written, Ordering::Relaxed);
+                bytes = bytes.get(written..).unwrap_or_default();
+            }
             Err(error) if waits(&error) => {
                 stream.set_nonblocking(true)?;
                 let heard = discard(stream);

@@ -26,11 +26,12 @@ use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use self::patient::{Patience, Patient, leave_unsent_here};
-use self::places::Places;
+use self::places::{Place, Places};
 use self::request::{Heard, refuse_host};
 use self::turns::{Timed, Turns};
 use crate::config::Config;
@@ -40,6 +41,8 @@ use crate::front::Proxies;
 const HEAD_BYTES_MAX: usize = 32 * 1024;
 /// The most headers of a request.
 const HEADERS_MAX: usize = 64;
+/// How long a connection may take to end that makes room for another one.
+const LEAVE_MAX: Duration = Duration::from_secs(1);
 /// How long to wait after the system refused a connection, when it is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -48,8 +51,8 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Settings {
     /// The most connections at once; more wait in the system's queue.
     pub(crate) connections: usize,
-    /// The most connections of one address at once, an IPv6 /64 counting as one; more are closed at once. The trusted
-    /// proxies are excepted.
+    /// The most connections of one address at once, an IPv6 /64 counting as one; more take the places of those that
+    /// rest, or are closed at once. The trusted proxies are excepted.
     pub(crate) connections_per_address: Option<usize>,
     /// Whose connections are those of many clients.
     pub(crate) proxies: Arc<Proxies>,
@@ -121,15 +124,16 @@ pub(crate) async fn accept(
                 continue;
             }
         };
-        let Some(place) = places.take(peer.ip()) else {
-            tracing::debug!(%peer, "a connection was closed: its address has too many");
+        let turns = Turns::default();
+        let Some(place) = places.take(peer.ip(), &turns) else {
+            tracing::debug!(%peer, "a connection was closed: its address has too many that are busy");
             continue;
         };
         let (answer, stop) = (answer.clone(), stop.clone());
-        let connection = Connection { stream, peer, waits: Waits::of(&settings) };
+        let connection = Connection { stream, peer, waits: Waits::of(&settings), turns, place };
         tasks.spawn(async move {
             connection.serve(answer, stop).await;
-            drop((place, permit));
+            drop(permit);
         });
         // When all clients of a server come back at once, the system keeps those that have not been accepted yet; here
         // they would all be in the way of those who are already being served.
@@ -161,18 +165,20 @@ struct Connection {
     stream: TcpStream,
     peer: SocketAddr,
     waits: Waits,
+    turns: Turns,
+    place: Place,
 }
 
 impl Connection {
     async fn serve(self, answer: impl Answer, stop: CancellationToken) {
-        let Self { stream, peer, waits } = self;
+        let Self { stream, peer, waits, turns, place } = self;
         // Small frames must not wait for each other's acknowledgement (40 ms).
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY was not set");
         }
         leave_unsent_here(&stream);
         let is_upgraded = Arc::new(AtomicBool::new(false));
-        let turns = Turns::default();
+        let whose = turns.clone();
         let stream = Patient::new(stream, waits.write, Arc::clone(&is_upgraded));
         let stream = Timed::new(stream, turns.clone(), waits.read);
         let service = hyper::service::service_fn(move |request| {
@@ -207,6 +213,15 @@ impl Connection {
             () = stop.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
+            }
+            () = place.is_needed() => {
+                connection.as_mut().graceful_shutdown();
+                if whose.is_resting() {
+                    // Another one has its place already.
+                    timeout(LEAVE_MAX, connection).await.unwrap_or(Ok(()))
+                } else {
+                    connection.await
+                }
             }
         };
         if let Err(error) = result {

@@ -1,13 +1,16 @@
 //! How many connections each address has.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use metrics::{Counter, Gauge};
 use parking_lot::Mutex;
+use tokio::sync::Notify;
 
+use super::turns::Turns;
 use crate::front::Proxies;
 use crate::rates::block;
 
@@ -19,9 +22,18 @@ pub(super) struct Places(Arc<Shared>);
 struct Shared {
     per_address: Option<usize>,
     proxies: Arc<Proxies>,
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    /// Those of each address, the oldest first.
+    taken: Mutex<HashMap<IpAddr, BTreeMap<u64, Taken>>>,
+    /// The number of the next connection.
+    next: AtomicU64,
     open: Gauge,
     refused: Counter,
+}
+
+#[derive(Debug)]
+struct Taken {
+    turns: Turns,
+    leave: Arc<Notify>,
 }
 
 impl Places {
@@ -30,30 +42,38 @@ impl Places {
             per_address,
             proxies,
             taken: Mutex::default(),
+            next: AtomicU64::new(0),
             open: metrics::gauge!("tidings_http_connections"),
             refused: metrics::counter!("tidings_http_connections_refused_total"),
         }))
     }
 
-    /// A place for a connection from there, unless it has as many as it may have.
-    pub(super) fn take(&self, from: IpAddr) -> Option<Place> {
-        let shared = Arc::clone(&self.0);
+    /// A place for a connection from there, whose turns these are. When the address has as many as it may have, it is
+    /// that of the oldest one that rests between two requests; `None` when all are busy.
+    pub(super) fn take(&self, from: IpAddr, turns: &Turns) -> Option<Place> {
+        let (shared, leave) = (Arc::clone(&self.0), Arc::new(Notify::new()));
         let counted = match shared.per_address {
             Some(max) if !shared.proxies.trusts(from) => {
-                let key = block(from);
-                let mut taken = shared.taken.lock();
-                let count = taken.entry(key).or_default();
-                if *count >= max {
-                    shared.refused.increment(1);
-                    return None;
+                let (key, number) = (block(from), shared.next.fetch_add(1, Ordering::Relaxed));
+                let mut all = shared.taken.lock();
+                let taken = all.entry(key).or_default();
+                if taken.len() >= max {
+                    let resting = taken.iter().find(|(_, taken)| taken.turns.is_resting());
+                    let Some(oldest) = resting.map(|(number, _)| *number) else {
+                        shared.refused.increment(1);
+                        return None;
+                    };
+                    if let Some(oldest) = taken.remove(&oldest) {
+                        oldest.leave.notify_one();
+                    }
                 }
-                *count += 1;
-                Some(key)
+                taken.insert(number, Taken { turns: turns.clone(), leave: Arc::clone(&leave) });
+                Some((key, number))
             }
             _ => None,
         };
         shared.open.increment(1);
-        Some(Place { shared, counted })
+        Some(Place { shared, counted, leave })
     }
 }
 
@@ -61,16 +81,24 @@ impl Places {
 #[derive(Debug)]
 pub(super) struct Place {
     shared: Arc<Shared>,
-    counted: Option<IpAddr>,
+    counted: Option<(IpAddr, u64)>,
+    leave: Arc<Notify>,
+}
+
+impl Place {
+    /// Waits until the connection is to make room for another one of its address.
+    pub(super) async fn is_needed(&self) {
+        self.leave.notified().await;
+    }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.shared.open.decrement(1);
-        let Some(key) = self.counted else { return };
+        let Some((key, number)) = self.counted else { return };
         if let Entry::Occupied(mut entry) = self.shared.taken.lock().entry(key) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
+            entry.get_mut().remove(&number);
+            if entry.get().is_empty() {
                 entry.remove();
             }
         }
@@ -85,7 +113,7 @@ mod tests {
     fn each_address_has_its_places_and_gives_them_back() {
         let proxies = Arc::new(Proxies::new(vec!["10.0.0.0/8".parse().unwrap()]));
         let places = Places::new(Some(2), proxies);
-        let take = |address: &str| places.take(address.parse().unwrap());
+        let take = |address: &str| places.take(address.parse().unwrap(), &Turns::default());
         let (first, second) = (take("192.0.2.1"), take("192.0.2.1"));
         assert!(first.is_some() && second.is_some() && take("192.0.2.1").is_none());
         assert!(take("192.0.2.2").is_some());

@@ -272,25 +272,22 @@ async fn an_address_has_a_bounded_number_of_connections() {
     let world = World::new(Settings { connections_per_address: Some(2), ..settings() }).await;
     let (mut first, mut second) = (world.connect().await, world.connect().await);
     for client in [&mut first, &mut second] {
-        client.asks("/in").await;
-        client.hears("/in").await;
+        client.asks("/slow").await;
     }
-    assert_eq!(world.connect().await.end().await, "");
-    drop(first);
-    // Its place is free once the server has seen it go.
-    let again = async {
-        loop {
-            let mut client = world.connect().await;
-            client.0.write_all(b"GET /again HTTP/1.1\r\nhost: here\r\n\r\n").await.ok();
-            let mut heard = [0; 12];
-            if client.0.read_exact(&mut heard).await.is_ok() {
-                return heard;
-            }
-        }
-    };
-    assert_eq!(&timeout(DEADLINE, again).await.expect("a place becomes free"), b"HTTP/1.1 200");
-    second.asks("/still").await;
-    second.hears("/still").await;
+    assert_eq!(world.connect().await.end().await, "", "all are busy");
+    world.gate.add_permits(2);
+    for client in [&mut first, &mut second] {
+        client.hears("at last").await;
+    }
+    // Now they rest, and the oldest one makes room.
+    let mut third = world.connect().await;
+    third.asks("/third").await;
+    third.hears("/third").await;
+    assert_eq!(first.end().await, "");
+    for client in [&mut second, &mut third] {
+        client.asks("/still").await;
+        client.hears("/still").await;
+    }
 }
 
 #[tokio::test]

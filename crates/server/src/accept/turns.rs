@@ -27,6 +27,12 @@ impl Turns {
         Turn(Some(self.clone()))
     }
 
+    /// Whether the client has had an answer and not asked again. The head of a request may have begun.
+    pub(super) fn is_resting(&self) -> bool {
+        let number = self.number();
+        number > 0 && number.is_multiple_of(2)
+    }
+
     fn number(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }

@@ -27,7 +27,7 @@ static ALL: [Key; 17] = [
         SIZE,
         "Most memory for messages over 16 KiB that are being received or wait to be handled, of all sockets together; \
          the next one is read when there is room for it, or its socket is closed after 30 s. A message \
-         that has room must come at 16 KiB a second at least, with 10 s to spare.",
+         that has room must come at 16 KiB a second at least, with 10 s to spare. At least `limits.frame`.",
     ),
     Key::new("limits.sockets", "100000", COUNT, "Most Socket.IO connections at once; more are answered 503."),
     Key::new(
@@ -46,8 +46,9 @@ static ALL: [Key; 17] = [
         "limits.http_connections_per_address",
         "1000",
         "a number from 1 on, or off",
-        "The same of one address, a /64 of IPv6 counting as one; more are closed at once. Of `server.trusted_proxies` \
-         there may be any number.",
+        "The same of one address, a /64 of IPv6 counting as one. One more takes the place of the oldest that rests \
+         between two requests; when all are busy, it is closed at once. A client that uses long-polling keeps one busy. \
+         Of `server.trusted_proxies` there may be any number.",
     ),
     Key::new(
         "limits.connect_timeout",
@@ -182,6 +183,16 @@ pub(super) fn read(source: &mut Source<'_>) -> Option<Limits> {
     let [sockets, sessions, http, inbox_frames, outbox_frames, hub, thread, joined] =
         [sockets, sessions, http, inbox_frames, outbox_frames, hub, thread, joined]
             .map(|key| source.read(key, count));
+    if let (Some(frame), Some(large)) = (frame, large)
+        && large < frame
+    {
+        source.wrong(
+            "limits.large_frames",
+            &format!("{large} bytes, less than the {frame} bytes of limits.frame"),
+            "room for at least one message of the largest size",
+            "raise limits.large_frames or lower limits.frame",
+        );
+    }
     let http_each = source.read(http_each, |value| match value.as_str() {
         Some("off") => Ok(None),
         _ => count(value).map(Some),

@@ -177,6 +177,15 @@ fn every_problem_is_told_at_once_with_its_fix() {
 }
 
 #[test]
+fn the_largest_message_must_fit_into_the_memory_for_large_ones() {
+    let wrong = problem(from_env([("TIDINGS_LIMITS_LARGE_FRAMES", "64KiB")]), "limits.large_frames");
+    assert!(wrong.found.contains("limits.frame"), "{wrong}");
+    problem(from_env([("TIDINGS_LIMITS_FRAME", "1GiB")]), "limits.large_frames");
+    let env = [("TIDINGS_LIMITS_FRAME", "64KiB"), ("TIDINGS_LIMITS_LARGE_FRAMES", "64KiB")];
+    assert!(from_env(env).is_ok());
+}
+
+#[test]
 fn a_file_that_is_no_toml_is_refused_without_quoting_it() {
     for line in [
         "secret = \"hunter2",

@@ -46,7 +46,8 @@ pub(super) async fn charged(
     let response = match payer(to, method, &response) {
         Payer::Else => response,
         Payer::Anybody => {
-            if limiter.take(Budget::Preflights(from)).is_err() {
+            if limiter.try_take(Budget::Preflights(from)).is_err() {
+                metrics::counter!("tidings_answers_delayed_total").increment(1);
                 hold_back(ANSWERED_AFTER).await;
             }
             return response;

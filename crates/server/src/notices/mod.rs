@@ -10,21 +10,31 @@ use tidings_domain::ports::{Attendance, DeliveryError, NoticeDelivery};
 use tidings_domain::time::Timestamp;
 use tokio_util::sync::CancellationToken;
 
+use crate::output::Output;
+
 /// The longest pause between two looks at the jobs.
 const PAUSE_MAX: Duration = Duration::from_secs(5);
 /// The shortest.
 const PAUSE_MIN: Duration = Duration::from_millis(10);
 
 /// Writes notices to the log, until there is mail or push. What is in the messages stays there.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct ToLog;
+///
+/// A notice is delivered when its line is written. One whose line is lost, or waits for longer than
+/// [`Output::flush`](crate::output::Output::flush) does, is tried again, so that its line may be there twice.
+#[derive(Debug, Clone)]
+pub(crate) struct ToLog(pub(crate) Output);
 
 #[async_trait]
 impl NoticeDelivery for ToLog {
     async fn deliver(&self, notice: &Notice) -> Result<(), DeliveryError> {
         let Notice { user, thread, unread, .. } = notice;
+        let lost = self.0.lost();
         tracing::info!(%user, %thread, unread, "somebody who is away has something to read");
-        Ok(())
+        let log = self.0.clone();
+        // Any line that was lost meanwhile may have been this one.
+        let is_written =
+            tokio::task::spawn_blocking(move || log.flush() && log.lost() == lost).await.unwrap_or_default();
+        if is_written { Ok(()) } else { Err(DeliveryError("the log could not be written".to_owned())) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tidings_domain::id::{ThreadId, UserId};
+use tidings_domain::id::{JobId, MessageId, ThreadId, UserId};
 use tidings_domain::job::Waiting;
 use tidings_domain::message::Origin;
 use tidings_domain::messaging::{Deps, MarkRead, MarkTarget, OwnMessage, SendMessage, Settings};
@@ -205,4 +205,36 @@ async fn it_stops_when_it_is_told_to() {
     world.tasks.wait().await;
     tokio::time::advance(2 * AFTER).await;
     assert!(world.told().is_empty());
+}
+
+/// Writes nothing.
+struct Full;
+
+impl std::io::Write for Full {
+    fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+        Err(std::io::ErrorKind::StorageFull.into())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Delivers one notice to a log on this stream.
+fn logged_to(stream: impl std::io::Write + Send + 'static) -> Result<(), DeliveryError> {
+    let log = Output::to("test", stream).unwrap();
+    let nil = uuid::Uuid::nil();
+    let (job, thread, newest) = (JobId::from_uuid(nil), ThreadId::from_uuid(nil), MessageId::from_uuid(nil));
+    let notice = Notice { job, user: ALICE.id(), thread, unread: 1, newest };
+    let subscriber = tracing_subscriber::fmt().with_writer(log.clone()).finish();
+    let delivering = async move { ToLog(log).deliver(&notice).await };
+    tracing::subscriber::with_default(subscriber, || {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(delivering)
+    })
+}
+
+#[test]
+fn a_notice_whose_line_cannot_be_written_is_not_delivered() {
+    assert!(logged_to(std::io::sink()).is_ok());
+    assert!(logged_to(Full).is_err());
 }

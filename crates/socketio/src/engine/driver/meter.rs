@@ -15,6 +15,12 @@ const BYTES_PER_UNIT: usize = 4096;
 /// Once the credit is used up, reading goes on when it has grown for so long: not for every single packet.
 const PAUSE: Duration = Duration::from_millis(250);
 
+/// Counts a connection that is closed for the number of its packets.
+fn flooded() -> Reason {
+    metrics::counter!("tidings_sockets_flooded_total").increment(1);
+    Reason::Flood
+}
+
 /// What a client may still send. Costs a subtraction for each packet; the clock is asked only when the credit is used
 /// up.
 pub(super) struct Meter {
@@ -98,7 +104,7 @@ impl Meter {
             return Ok(());
         }
         if !self.is_trusted {
-            return Err(Reason::Flood);
+            return Err(flooded());
         }
         let now = Instant::now();
         self.refill(now, config);
@@ -107,12 +113,13 @@ impl Meter {
         }
         let since = *self.flooding_since.get_or_insert(now);
         if now.saturating_duration_since(since) > config.flood_timeout {
-            return Err(Reason::Flood);
+            return Err(flooded());
         }
         // No wait is longer than a refill: more than a burst is owed only after a single huge message.
         let debt = u32::try_from(-self.credit).unwrap_or(u32::MAX).min(config.burst);
         let paid_off = config.burst_refill.saturating_mul(debt) / config.burst.max(1);
         self.paused_until = now.checked_add(paid_off + PAUSE);
+        metrics::counter!("tidings_sockets_paused_total").increment(1);
         Ok(())
     }
 
