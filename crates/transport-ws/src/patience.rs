@@ -39,12 +39,9 @@ async fn wait(limiter: &dyn Limiter, budget: Budget<'_>, mut many: TooMany) -> R
     }
 }
 
+/// The name of one of the two budgets that are waited for.
 const fn name(budget: Budget<'_>) -> &'static str {
-    match budget {
-        Budget::Handshakes(_) => "handshakes",
-        Budget::Sessions(_) => "sessions",
-        _ => "other",
-    }
+    if let Budget::Handshakes(_) = budget { "handshakes" } else { "sessions" }
 }
 
 /// Listens to a client no further for a moment. Its refusals would cost as much as what is refused, if it could have

@@ -83,7 +83,6 @@ impl Beside {
         let beside = self.sends(SENDS, MEASURED_FOR)?;
         flood.end()?;
         self.server.unshaken()?;
-        println!("a send takes {quiet:?} when all is quiet, {beside:?} beside the flood");
         ensure!(self.counted(metric)? > counted, "{metric} counts nothing of the flood");
         ensure!(
             beside.median < quiet.median.max(MEDIAN_FLOOR) * MEDIAN_RATIO_MAX

@@ -79,7 +79,7 @@ async fn polling_clients_fetch_their_last_answers_while_newcomers_are_refused() 
     let sid = sid.split('"').next().unwrap();
 
     let draining = app.draining.clone();
-    let ended = tokio::spawn(app.shut_down());
+    let ended = TaskTracker::new().spawn(app.shut_down());
     while !draining.has_begun() {
         tokio::task::yield_now().await;
     }
