@@ -19,8 +19,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::harness::{Server, sid};
 
-/// A client without a network, in the main namespace.
-async fn client(server: &Server) -> WebSocketStream<DuplexStream> {
+/// A client without a network.
+async fn stranger(server: &Server) -> WebSocketStream<DuplexStream> {
     let (near, far) = tokio::io::duplex(64 * 1024);
     let io = server.io.clone();
     let answer = service_fn(move |request| {
@@ -28,11 +28,17 @@ async fn client(server: &Server) -> WebSocketStream<DuplexStream> {
         async move { Ok::<_, Infallible>(io.handle(request, None).await) }
     });
     let http = http1::Builder::new().serve_connection(TokioIo::new(far), answer);
-    // Not among the server's tasks, for which tests wait.
+    // Not among the server's tasks, as in the harness.
     TaskTracker::new().spawn(async move { drop(http.with_upgrades().await) });
     let url = "ws://test/socket.io/?EIO=4&transport=websocket";
     let (mut socket, _) = tokio_tungstenite::client_async(url, near).await.expect("101");
     text(&mut socket).await;
+    socket
+}
+
+/// One in the main namespace.
+async fn client(server: &Server) -> WebSocketStream<DuplexStream> {
+    let mut socket = stranger(server).await;
     socket.send(Message::text("40")).await.unwrap();
     for _ in 0..3 {
         text(&mut socket).await;
@@ -163,4 +169,18 @@ async fn a_polling_client_that_waits_for_memory_is_not_asked_for_a_pong() {
     let (posted, ()) = tokio::join!(request(&server, "POST", &sid, &message), polls);
     assert_eq!(posted, (200, "ok".to_owned()));
     assert_eq!(request(&server, "POST", &sid, "3").await.0, 200);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stranger_whose_connect_comes_slowly_is_no_flood() {
+    let server = Server::with(|config| config.engine.connect_timeout = Some(Duration::from_mins(1))).await;
+    let mut client = stranger(&server).await;
+    let packet = format!("40{{\"token\":\"{}\"}}", "x".repeat(60));
+    let size = u8::try_from(packet.len()).unwrap();
+    client.get_mut().write_all(&[0x81, 0x80 | size, 0, 0, 0, 0]).await.unwrap();
+    for byte in packet.bytes() {
+        client.get_mut().write_all(&[byte]).await.unwrap();
+        sleep(Duration::from_millis(200)).await;
+    }
+    assert!(text(&mut client).await.starts_with("40{"));
 }
