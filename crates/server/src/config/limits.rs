@@ -26,8 +26,8 @@ static ALL: [Key; 17] = [
         "\"256MiB\"",
         SIZE,
         "Most memory for messages over 16 KiB that are being received or wait to be handled, of all sockets together; \
-         the next one is read when there is room for it, or its socket is closed after 30 s. Once there is room a message \
-         must come at 16 KiB a second, but for 10 s. At least `limits.frame`.",
+         the next one is read when there is room for it, or its socket is closed after 30 s. A message \
+         that has room must come at 16 KiB a second at least, with 10 s to spare. At least `limits.frame`.",
     ),
     Key::new("limits.sockets", "100000", COUNT, "Most Socket.IO connections at once; more are answered 503."),
     Key::new(

@@ -15,6 +15,7 @@ use tokio::io::{AsyncWriteExt as _, DuplexStream};
 use tokio::time::{Instant, sleep};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_util::task::TaskTracker;
 
 use crate::harness::{Server, sid};
 
@@ -27,7 +28,8 @@ async fn client(server: &Server) -> WebSocketStream<DuplexStream> {
         async move { Ok::<_, Infallible>(io.handle(request, None).await) }
     });
     let http = http1::Builder::new().serve_connection(TokioIo::new(far), answer);
-    drop(tokio::spawn(async move { drop(http.with_upgrades().await) }));
+    // Not among the server's tasks, for which tests wait.
+    TaskTracker::new().spawn(async move { drop(http.with_upgrades().await) });
     let url = "ws://test/socket.io/?EIO=4&transport=websocket";
     let (mut socket, _) = tokio_tungstenite::client_async(url, near).await.expect("101");
     text(&mut socket).await;
@@ -112,13 +114,13 @@ async fn full() -> Server {
     .await;
     let mut other = client(&server).await;
     other.send(Message::text(format!("42[\"gate\",\"{}\"]", "x".repeat(90_000)))).await.unwrap();
-    drop(tokio::spawn(async move {
+    TaskTracker::new().spawn(async move {
         while let Some(Ok(message)) = other.next().await {
             if message.to_text().is_ok_and(|text| text == "2") {
                 other.send(Message::text("3")).await.unwrap();
             }
         }
-    }));
+    });
     server.until(|| server.seen.log.lock().iter().any(|line| line.starts_with("gate"))).await;
     server
 }

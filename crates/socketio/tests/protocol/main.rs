@@ -1,5 +1,6 @@
 //! The server against raw clients, written from the published protocol texts.
 
+#[cfg(test)]
 mod clocked;
 mod events;
 mod floods;
