@@ -45,5 +45,5 @@ fn a_user_whose_socket_enters_and_leaves() -> anyhow::Result<()> {
     let beside = Beside::new()?;
     let mut then = enters(&beside.users.carol.token);
     then.extend(frame(TEXT, "41/messaging,"));
-    beside.a_flood_of(10, sockets(Vec::new(), then), PAUSED)
+    beside.a_flood_of(10, sockets(Vec::new(), then), FLOODED)
 }
