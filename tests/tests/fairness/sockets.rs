@@ -7,7 +7,6 @@ use crate::flood::{PING, Script, TEXT, frame, websocket};
 const FLOODED: &str = "tidings_sockets_flooded_total";
 const PAUSED: &str = "tidings_sockets_paused_total";
 const EVENTS: &str = "tidings_rate_limited_total{budget=\"events\"}";
-const WAITS: &str = "tidings_budget_waits_total{budget=\"sessions\"}";
 
 fn sockets(once: Vec<u8>, then: Vec<u8>) -> Script {
     Script { opening: vec![websocket()], once, then }
@@ -46,5 +45,5 @@ fn a_user_whose_socket_enters_and_leaves() -> anyhow::Result<()> {
     let beside = Beside::new()?;
     let mut then = enters(&beside.users.carol.token);
     then.extend(frame(TEXT, "41/messaging,"));
-    beside.a_flood_of(10, sockets(Vec::new(), then), WAITS)
+    beside.a_flood_of(10, sockets(Vec::new(), then), FLOODED)
 }
