@@ -128,6 +128,7 @@
 //! # }
 //! ```
 
+mod budget;
 pub mod change;
 pub mod context;
 pub mod decision;

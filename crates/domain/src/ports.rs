@@ -4,12 +4,12 @@
 //! Every read sees at least all that was acknowledged before the read began (an ack means visible).
 
 use std::fmt;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use uuid::Uuid;
 
+pub use crate::budget::{Budget, TooMany};
 use crate::change::Commit;
 use crate::context::{Context, ContextRef};
 use crate::decision::AnyDecision;
@@ -306,39 +306,6 @@ pub trait Limiter: Send + Sync + fmt::Debug + 'static {
     fn give_back(&self, budget: Budget<'_>) {
         let _ = budget;
     }
-}
-
-/// A budget that a [`Limiter`] keeps for each user or address.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Budget<'a> {
-    /// Messages and summaries of a user.
-    Sends(&'a UserId),
-    /// Threads that a user opens.
-    Opens(&'a UserId),
-    /// REST requests of a user.
-    Requests(&'a UserId),
-    /// REST requests of a service, by the id in its token. No user shares it, whatever their id.
-    Service(&'a UserId),
-    /// Events of a user on all their sockets together, sends included.
-    Events(&'a UserId),
-    /// Requests from an address that are refused and that no user pays for: without a valid token, for paths and
-    /// sessions that do not exist.
-    Strangers(IpAddr),
-    /// Sockets opened from an address. Given back when a valid token follows.
-    Handshakes(IpAddr),
-    /// Requests from an address that need no token: preflights of browsers, probes.
-    Preflights(IpAddr),
-    /// Sessions that a user begins: one for each namespace that one of their sockets enters.
-    Sessions(&'a UserId),
-}
-
-/// A budget is used up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("too many; try again in {retry_after_ms} ms")]
-pub struct TooMany {
-    /// When there is something left again, in milliseconds.
-    pub retry_after_ms: u64,
 }
 
 /// No limit on anything: for tests, and for embedders who limit elsewhere.

@@ -43,19 +43,16 @@ async fn main() -> anyhow::Result<()> {
     println!("listening on http://{}", listener.local_addr()?);
 
     let mut terminate = signal(SignalKind::terminate())?;
-    let sessions = connections.clone();
     let leave = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
         sockets.shutdown(500, Duration::from_millis(200)).await;
-        // Polling clients fetch their last answers by further requests, so the listener goes after them.
-        sessions.close();
-        sessions.wait().await;
+        // Polling clients fetch their last answers by further requests: the listener goes after them, the hub last.
+        connections.close();
+        connections.wait().await;
     };
     // Without TCP_NODELAY small frames wait up to 40 ms for each other.
     let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     axum::serve(listener, app).with_graceful_shutdown(leave).await?;
-    // The hub goes last: until then it answers those who are still here.
-    connections.wait().await;
     stop.cancel();
     background.close();
     background.wait().await;

@@ -193,7 +193,7 @@ fn a_corrupt_row_is_told_and_hurts_no_other_thread() {
             assert!(matches!(store.members(broken).await, Err(StoreError::Corrupt(_))), "{damage}");
             assert!(store.members(whole).await.is_ok());
         }
-        past.execute("update message set body = '  ' where thread = 1").await.unwrap();
+        past.execute("update message set body = char(0) where thread = 1").await.unwrap();
         let page = tidings_domain::page::MessagePage {
             after: tidings_domain::seq::Seq::ZERO,
             before: None,
