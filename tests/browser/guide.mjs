@@ -123,7 +123,7 @@ step("the server is restarted: both come back by themselves and chat on", async 
   await b.say("so am I");
   await a.shows(".message:not(.own)", "so am I");
   await a.shot("08-back-again");
-  for (const tab of [a, b]) tab.assertQuiet(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket connection to/);
+  for (const tab of [a, b]) tab.assertQuiet(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|WebSocket connection to|503 \(Service Unavailable\)/);
 });
 
 step("a page of an origin that is not allowed gets neither REST nor a socket", async () => {
