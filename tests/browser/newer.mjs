@@ -144,7 +144,7 @@ step("the server is restarted: both come back by themselves and chat on", async 
   await b.say("so am I");
   await a.shows(".message:not(.own)", "so am I");
   await a.shot("06-back-again");
-  for (const tab of [a, b]) tab.assertQuiet(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket connection to|Failed to fetch/);
+  for (const tab of [a, b]) tab.assertQuiet(/ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_EMPTY_RESPONSE|WebSocket connection to|Failed to fetch|503 \(Service Unavailable\)/);
 });
 
 step("the server was unshaken", async () => server.assertUnshaken());
